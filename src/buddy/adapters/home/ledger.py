@@ -1,0 +1,163 @@
+"""The action ledger: which writes were made, so that none is made twice by mistake."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from buddy.adapters.home import approvals, lock, usage
+from buddy.model.config import Cap
+from buddy.ports import Action, Admitted, Earlier, Refused
+
+_SAME = (
+    "SELECT id, run_id, step, at, irreversible FROM actions"
+    " WHERE digest = ? AND NOT (run_id = ? AND step = ?) AND (at >= ? OR irreversible AND ?) ORDER BY id DESC"
+)
+_SINCE = (
+    "SELECT 1 FROM action_resources JOIN actions ON actions.id = action"
+    " WHERE resource = ? AND action > ? AND digest <> ? LIMIT 1"
+)
+_ENTER = (
+    "INSERT INTO actions (digest, run_id, step, tool, agent, at, irreversible, resources)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_RESOURCE = "INSERT INTO action_resources VALUES (?, ?)"
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def admit(
+    connection: sqlite3.Connection,
+    actions: Sequence[Action],
+    now: float,
+    window_s: float,
+    caps: Sequence[Cap],
+) -> list[Admitted | Refused]:
+    """Check each action and write it into the books, or say why not and write nothing of it."""
+    state = lock.state(connection)
+    if state.engaged:
+        reason = f"the system lock was engaged by {state.by}: {state.reason}; `buddy unlock` releases it"
+        return [Refused("lock", reason)] * len(actions)
+    admitted = Admitted(state.epoch)
+    answers: list[Admitted | Refused] = []
+    for action in actions:
+        refused = _refusal(connection, action, now, window_s, caps)
+        if refused is None:
+            _enter(connection, action, now, caps)
+        answers.append(refused or admitted)
+    return answers
+
+
+def settle(connection: sqlite3.Connection, run_id: str, freed: Sequence[str]) -> None:
+    """Take out what had no effect or was undone."""
+    for step in freed:
+        rows = connection.execute(
+            "SELECT id, resources FROM actions WHERE run_id = ? AND step = ?", (run_id, step)
+        ).fetchall()
+        for number, resources in rows:
+            _remove(connection, number, resources)
+
+
+def earlier(
+    connection: sqlite3.Connection,
+    digest: str,
+    run_id: str,
+    step: str,
+    resources: Sequence[str],
+    since: float,
+    *,
+    any_age: bool = True,
+) -> Iterator[Earlier]:
+    """Yield identical actions of other steps with no other write to the same resources since, newest first.
+
+    Args:
+        connection: to the database.
+        digest: of the action.
+        run_id: of the run, and
+        step: of it whose own rows do not count.
+        resources: that it writes.
+        since: seconds since the epoch; older ones do not count.
+        any_age: irreversible ones count however old they are.
+    """
+    for number, other_run, other_step, at, irreversible in connection.execute(
+        _SAME, (digest, run_id, step, since, any_age)
+    ):
+        # Another write after this one came after every older one too.
+        if _overwritten(connection, resources, digest, number):
+            return
+        yield Earlier(other_run, other_step, at, bool(irreversible))
+
+
+def _refusal(
+    connection: sqlite3.Connection, action: Action, now: float, window_s: float, caps: Sequence[Cap]
+) -> Refused | None:
+    if action.approval is not None:
+        reason = approvals.objection(connection, action, now)
+        if reason:
+            return Refused("approval", reason)
+    if caps:
+        reason = usage.used_up(
+            connection, caps, action.agent, action.tool, action.writes, action.recipient, now
+        )
+        if reason:
+            return Refused("caps", reason)
+    if (
+        action.writes
+        and action.ledger
+        and not (action.repeat or action.idempotent or action.ignore_duplicates)
+    ):
+        since = now - window_s
+        same = earlier(
+            connection, action.digest, action.run_id, action.step, action.resources, since, any_age=False
+        )
+        for latest in same:
+            return Refused(
+                "duplicate",
+                f"the same action was taken {usage.span(now - latest.at)} ago by step {latest.step} of run"
+                f" {latest.run_id}; `repeat: true` on the step says that it is meant again",
+            )
+    return None
+
+
+def _enter(connection: sqlite3.Connection, action: Action, now: float, caps: Sequence[Cap]) -> None:
+    if action.approval is not None:
+        approvals.consume(connection, action.approval, action.step)
+    if caps:
+        usage.enter(connection, action, now)
+    if not (action.writes and action.ledger):
+        return
+    resources = tuple(dict.fromkeys(action.resources))
+    row = (
+        action.digest,
+        action.run_id,
+        action.step,
+        action.tool,
+        action.agent,
+        now,
+        action.irreversible,
+        _encode(resources),
+    )
+    entered = connection.execute(_ENTER, row)
+    if not entered.rowcount:
+        # Taken out and entered again rather than changed: a retry comes after what happened since.
+        for number, old in connection.execute(
+            "SELECT id, resources FROM actions WHERE digest = ? AND run_id = ? AND step = ?", row[:3]
+        ).fetchall():
+            _remove(connection, number, old)
+        entered = connection.execute(_ENTER, row)
+    for resource in resources:
+        connection.execute(_RESOURCE, (resource, entered.lastrowid))
+
+
+def _remove(connection: sqlite3.Connection, number: int, resources: bytes) -> None:
+    connection.execute("DELETE FROM actions WHERE id = ?", (number,))
+    for resource in _decode(resources):
+        connection.execute(
+            "DELETE FROM action_resources WHERE resource = ? AND action = ?", (resource, number)
+        )
+
+
+def _overwritten(connection: sqlite3.Connection, resources: Sequence[str], digest: str, after: int) -> bool:
+    return any(
+        connection.execute(_SINCE, (resource, after, digest)).fetchone() is not None for resource in resources
+    )

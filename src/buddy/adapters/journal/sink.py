@@ -1,0 +1,132 @@
+"""The outputs of a run as files in the run's folder."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from buddy.adapters.journal.disk import Disk, stop, write_all, write_whole
+from buddy.errors import ClosedStop
+from buddy.journal.events import Record
+
+BUFFER = 64 * 1024
+
+
+class Output(Protocol):
+    """One projection of the journal."""
+
+    def feed(self, record: Record) -> bytes:
+        """Take in a record; returns what to append to the file."""
+        ...
+
+    def close(self) -> bytes | None:
+        """Return the whole content of a file that is written at the end, None for one that grew."""
+        ...
+
+
+class _Growing:
+    """A file that is appended to."""
+
+    __slots__ = ("buffer", "feed", "file", "path")
+
+    def __init__(self, path: Path, output: Output) -> None:
+        self.path = path
+        self.feed = output.feed
+        self.buffer = bytearray()
+        self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+
+
+class FileSink:
+    """Writes projections into a run's folder; `ports.OutputSink`.
+
+    `.jsonl` files begin empty and grow, `.json` files are put in place whole at the end. Feed it from
+    the journal's first record on, also when a run is taken up again.
+
+    Args:
+        folder: of the run.
+        outputs: file name -> projection.
+        disk: the system calls.
+
+    Raises:
+        ClosedStop: here and from every method: a file could not be written.
+    """
+
+    def __init__(self, folder: Path, outputs: Mapping[str, Output], *, disk: Disk | None = None) -> None:
+        self.folder = folder
+        self._disk = disk or Disk()
+        self._stopped = ""
+        self._closed = False
+        self._growing: list[_Growing] = []
+        self._outputs = {folder / name: output for name, output in outputs.items()}
+        self._feeds = [output.feed for name, output in outputs.items() if not name.endswith(".jsonl")]
+        for path, output in self._outputs.items():
+            if path.suffix == ".jsonl":
+                try:
+                    self._growing.append(_Growing(path, output))
+                except OSError as problem:
+                    self._let_go()
+                    raise self._stop(path, problem) from problem
+
+    def feed(self, record: Record) -> None:
+        """Bring every output up to this record."""
+        if self._stopped:
+            raise ClosedStop(self._stopped)
+        for feed in self._feeds:
+            feed(record)
+        for growing in self._growing:
+            data = growing.feed(record)
+            if data:
+                growing.buffer += data
+                if len(growing.buffer) >= BUFFER:
+                    self._write(growing)
+
+    def flush(self) -> None:
+        """Hand what the growing files still hold back to the system, for readers to see."""
+        if self._stopped:
+            raise ClosedStop(self._stopped)
+        for growing in self._growing:
+            self._write(growing)
+
+    def close(self) -> None:
+        """Write what can only be written at the end, unless the disk failed before; let go of the files."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if not self._stopped:
+                self.flush()
+                self._finish()
+        finally:
+            self._stopped = self._stopped or f"the outputs in {self.folder} are closed"
+            self._let_go()
+
+    def _finish(self) -> None:
+        for path, output in self._outputs.items():
+            data = output.close()
+            if data is not None:
+                self._replace(path, data)
+
+    def _write(self, growing: _Growing) -> None:
+        if not growing.buffer:
+            return
+        data, growing.buffer = growing.buffer, bytearray()
+        try:
+            write_all(self._disk, growing.file, data)
+        except OSError as problem:
+            raise self._stop(growing.path, problem) from problem
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        try:
+            write_whole(self._disk, path, data)
+        except OSError as problem:
+            raise self._stop(path, problem) from problem
+
+    def _stop(self, path: Path, problem: OSError) -> ClosedStop:
+        failure = stop(path, "writing an output", problem, f"continue with `buddy resume {self.folder}`")
+        self._stopped = str(failure)
+        return failure
+
+    def _let_go(self) -> None:
+        for growing in self._growing:
+            os.close(growing.file)
+        self._growing = []

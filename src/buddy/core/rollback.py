@@ -1,0 +1,53 @@
+"""Which live writes are undone when a step fails for good, and in which order: a value, acted on elsewhere."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from buddy.model.mode import Undo
+from buddy.model.outcome import Restored, UndoResult
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """A live write that succeeded.
+
+    Attributes:
+        step: place of the step in its plan's schedule (items of a fan-out have their own numbers).
+        step_id: its id.
+        tool, agent: of the call.
+        group: rolled back together; None is the plan.
+        order: grows with completion.
+        args: as called, secrets as references.
+        result: what the call returned.
+        key: its idempotency key.
+    """
+
+    step_id: str
+    tool: str
+    agent: str
+    group: str | None
+    order: int
+    args: dict[str, Any]
+    result: Any
+    key: str
+
+
+def undo_order(done: Iterable[Done], group: str | None) -> list[Done]:
+    """Return the live writes of a group, the last completed first."""
+    return sorted((call for call in done if call.group == group), key=lambda call: -call.order)
+
+
+def result_of(undo: Undo, restored: Restored) -> UndoResult:
+    """Return the most that an undo may claim: never more than its contract promises."""
+    match undo:
+        case Undo.EXACT:
+            return UndoResult.RESTORED_EXACT if restored.exact else UndoResult.RESTORED_EQUIVALENT
+        case Undo.EQUIVALENT:
+            return UndoResult.RESTORED_EQUIVALENT
+        case Undo.NONE:
+            return UndoResult.NOT_REVERSIBLE
+
+
+RESTORED = frozenset({UndoResult.RESTORED_EXACT, UndoResult.RESTORED_EQUIVALENT})
+"""Results after which a step counts as rolled back."""

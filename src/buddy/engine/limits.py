@@ -1,0 +1,149 @@
+"""What calls wait for: slots, rates and claims. First come, first served, everywhere."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from buddy.model.contract import Rate
+from buddy.ports import Clock, HomeStore, LeaseWant
+
+CROSS_PROCESS_POLL_S = 0.02
+
+
+class Slots:
+    """So many at once.
+
+    Args:
+        size: how many.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.taken = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> None:
+        """Wait for a slot and take it."""
+        if self.taken < self.size and not self._waiting:
+            self.taken += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give()
+            raise
+
+    def give(self) -> None:
+        """Give a slot back; the one that waits longest gets it."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.taken -= 1
+
+
+class RateLimiter:
+    """At most `rate.calls` starts in any `rate.seconds` seconds."""
+
+    def __init__(self, rate: Rate, clock: Clock) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._starts: deque[float] = deque(maxlen=rate.calls)
+
+    async def take(self) -> None:
+        """Wait for the next free moment and take it."""
+        now = self._clock.monotonic()
+        start = now
+        if len(self._starts) == self._rate.calls:
+            start = max(now, self._starts[0] + self._rate.seconds)
+        self._starts.append(start)
+        if start > now:
+            await self._clock.sleep(start - now)
+
+
+class Claims:
+    """Leases of this process, taken and released in batches: one transaction a turn of the loop.
+
+    Args:
+        home: where leases live.
+        clock: for polling while another process holds what we want.
+        on_failure: called with the error that makes every lease impossible.
+    """
+
+    def __init__(self, home: HomeStore, clock: Clock, on_failure: Callable[[Exception], None]) -> None:
+        self._home = home
+        self._clock = clock
+        self._on_failure = on_failure
+        self._wanted: dict[str, tuple[LeaseWant, asyncio.Future[None]]] = {}
+        self._released: list[str] = []
+        self._scheduled = False
+        self._poll: asyncio.TimerHandle | None = None
+
+    async def take(self, holder: str, resources: tuple[tuple[str, bool], ...]) -> None:
+        """Wait until `holder` holds all of `resources`."""
+        if not resources:
+            return
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._wanted[holder] = (LeaseWant(holder, resources), granted)
+        self._schedule()
+        try:
+            await granted
+        except asyncio.CancelledError:
+            self._wanted.pop(holder, None)
+            self.give(holder)
+            raise
+
+    def give(self, holder: str) -> None:
+        """Release what a holder holds; on disk by the next turn of the loop."""
+        self._released.append(holder)
+        self._schedule()
+
+    def close(self) -> None:
+        """Release everything that is still to be released."""
+        if self._poll is not None:
+            self._poll.cancel()
+            self._poll = None
+        if self._released:
+            self._home.release(self._released)
+            self._released = []
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        if self._poll is not None:
+            self._poll.cancel()
+            self._poll = None
+        try:
+            if self._released:
+                released, self._released = self._released, []
+                self._home.release(released)
+            if not self._wanted:
+                return
+            wanted = list(self._wanted.values())
+            granted = self._home.acquire([want for want, _ in wanted])
+        except Exception as failure:  # noqa: BLE001 - every waiter has to hear of it, whatever it is
+            self._fail(failure)
+            return
+        for (want, future), yes in zip(wanted, granted, strict=True):
+            if yes:
+                del self._wanted[want.holder]
+                if not future.done():
+                    future.set_result(None)
+        if self._wanted:
+            loop = asyncio.get_running_loop()
+            self._poll = loop.call_later(CROSS_PROCESS_POLL_S, self._schedule)
+
+    def _fail(self, failure: Exception) -> None:
+        self._on_failure(failure)
+        for _, future in self._wanted.values():
+            if not future.done():
+                future.set_exception(failure)
+        self._wanted.clear()

@@ -1,0 +1,302 @@
+"""A run under way: what all of its parts share, and the only way that they write to the journal."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from buddy.engine.limits import Claims, RateLimiter, Slots
+from buddy.errors import ClosedStop
+from buddy.journal.events import AnyEvent, BreakerMoved, Intent, LockSeen, Record
+from buddy.journal.times import iso
+from buddy.model.config import ExecutionConfig
+from buddy.model.contract import ToolContract
+from buddy.ports import (
+    Action,
+    Admitted,
+    Breaker,
+    Clock,
+    HomeStore,
+    Ids,
+    Interaction,
+    JournalStore,
+    LockState,
+    OutputSink,
+    Refused,
+    Secrets,
+    World,
+)
+from buddy.projections.anomalies import Anomaly, Severity, Watch
+
+LOCK_AGE_S = 0.01
+BREAKER_AGE_S = 0.25
+FLUSH_EVERY = 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """Everything from outside that a run needs."""
+
+    clock: Clock
+    ids: Ids
+    journal: JournalStore
+    sink: OutputSink
+    home: HomeStore
+    secrets: Secrets
+    interaction: Interaction
+    world: World
+
+
+@dataclass(kw_only=True, slots=True)
+class _Begin:
+    action: Action
+    intent: Intent
+    answer: "asyncio.Future[Admitted | Refused]"
+
+
+@dataclass(slots=True)
+class _Shared:
+    lock: LockState = field(default_factory=LockState)
+    lock_read_at: float = -1.0
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    breakers_read_at: float = -1.0
+
+
+class Run:
+    """The state that every part of a run shares.
+
+    Args:
+        run_id: its name.
+        config: its settings.
+        ports: the outside.
+        key: secret for digests.
+        environment: `DRY_RUN=true` is set.
+    """
+
+    def __init__(
+        self, run_id: str, config: ExecutionConfig, ports: Ports, key: bytes, *, environment: bool = False
+    ) -> None:
+        self.run_id = run_id
+        self.config = config
+        self.clock = ports.clock
+        self.ids = ports.ids
+        self.home = ports.home
+        self.secrets = ports.secrets
+        self.interaction = ports.interaction
+        self.world = ports.world
+        self.key = key
+        self.environment = environment
+        self.started = ports.clock.monotonic()
+        self.failure: BaseException | None = None
+        self.budget = Slots(config.max_live_escalations)
+        self.claims = Claims(ports.home, ports.clock, self.stop)
+        self.late: set[asyncio.Task[None]] = set()
+        self.journal = ports.journal
+        self._sink = ports.sink
+        self._watch = Watch()
+        self._shared = _Shared()
+        self._rates: dict[str, RateLimiter | None] = {}
+        self._concurrency: dict[str, Slots | None] = {}
+        self._flushing: asyncio.Future[None] | None = None
+        self._unflushed = 0
+        self._beginning: list[_Begin] = []
+        self._freed: list[str] = []
+
+    # the journal
+
+    def record(self, event: AnyEvent) -> Record:
+        """Append an event; it is durable after the next flush.
+
+        Raises:
+            ClosedStop: the journal failed, now or earlier.
+        """
+        if self.failure is not None:
+            raise ClosedStop(str(self.failure)) from self.failure
+        try:
+            record = self.journal.append(event, iso(self.clock.now()))
+            self._sink.feed(record)
+            self._unflushed += 1
+            if self._unflushed >= FLUSH_EVERY:
+                self.flush()
+        except ClosedStop as failure:
+            self.stop(failure)
+            raise
+        for anomaly in self._watch.feed(record):
+            self._raised(anomaly)
+        return record
+
+    def flush(self) -> None:
+        """Make everything recorded durable, in this thread."""
+        self._unflushed = 0
+        self.journal.flush()
+
+    def durable(self) -> "asyncio.Future[None]":
+        """Return a future that is done when everything recorded so far is durable.
+
+        All that ask in one turn of the loop share one fsync.
+        """
+        if self._flushing is None:
+            loop = asyncio.get_running_loop()
+            self._flushing = loop.create_future()
+            loop.call_soon(self._flush_for_all)
+        return self._flushing
+
+    def _flush_for_all(self) -> None:
+        waiting, self._flushing = self._flushing, None
+        assert waiting is not None
+        try:
+            self.flush()
+        except ClosedStop as failure:
+            self.stop(failure)
+            waiting.set_exception(failure)
+            waiting.exception()
+        else:
+            waiting.set_result(None)
+
+    def stop(self, failure: BaseException) -> None:
+        """Stop closed: nothing is recorded or called any more."""
+        if self.failure is None:
+            self.failure = failure
+
+    # live calls
+
+    def begin(self, action: Action, intent: Intent) -> "asyncio.Future[Admitted | Refused]":
+        """Enter a live call into the home's books and its intent into the journal, both durable.
+
+        All that begin in one turn of the loop share one transaction and one fsync. A refused action
+        leaves no trace.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Admitted | Refused] = loop.create_future()
+        if not self._beginning:
+            loop.call_soon(self._begin_all)
+        self._beginning.append(_Begin(action=action, intent=intent, answer=answer))
+        return answer
+
+    def _begin_all(self) -> None:
+        batch, self._beginning = self._beginning, []
+        try:
+            if self.failure is not None:
+                raise ClosedStop(str(self.failure))
+            config = self.config
+            verdicts = self.home.admit(
+                [entry.action for entry in batch], self.clock.now(), config.duplicate_window_s, config.caps
+            )
+            for entry, verdict in zip(batch, verdicts, strict=True):
+                if isinstance(verdict, Admitted):
+                    self._notice_epoch(verdict.lock_epoch)
+                    self.record(_with_epoch(entry.intent, verdict.lock_epoch))
+            self.flush()
+        except ClosedStop as failure:
+            self.stop(failure)
+            for entry in batch:
+                if not entry.answer.done():
+                    entry.answer.set_exception(failure)
+                    entry.answer.exception()
+            return
+        for entry, verdict in zip(batch, verdicts, strict=True):
+            if not entry.answer.done():
+                entry.answer.set_result(verdict)
+
+    def free_action(self, step: str) -> None:
+        """Let an action (`plan/step`) that had no effect, or was undone, be taken again."""
+        if not self._freed:
+            asyncio.get_running_loop().call_soon(self._free_all)
+        self._freed.append(step)
+
+    def _free_all(self) -> None:
+        freed, self._freed = self._freed, []
+        try:
+            self.home.settle(self.run_id, freed)
+        except ClosedStop as failure:
+            self.stop(failure)
+
+    # lock and breakers
+
+    def lock(self) -> LockState:
+        """Return the system lock, read at most `LOCK_AGE_S` ago."""
+        now = self.clock.monotonic()
+        if now - self._shared.lock_read_at > LOCK_AGE_S:
+            self._shared.lock_read_at = now
+            self._see(self.home.lock_state())
+        return self._shared.lock
+
+    def _notice_epoch(self, epoch: int) -> None:
+        if epoch != self._shared.lock.epoch:
+            self._see(self.home.lock_state())
+
+    def _see(self, state: LockState) -> None:
+        if state.epoch != self._shared.lock.epoch:
+            self._shared.lock = state
+            self.record(LockSeen(epoch=state.epoch, engaged=state.engaged, by=state.by, reason=state.reason))
+
+    def breaker(self, tool: str, agent: str) -> str:
+        """Return why an open breaker stops this call short of LIVE, empty where none does."""
+        if not self.config.breaker:
+            return ""
+        now = self.clock.monotonic()
+        if now - self._shared.breakers_read_at > BREAKER_AGE_S:
+            self._shared.breakers_read_at = now
+            self._shared.breakers = {entry.subject: entry for entry in self.home.breakers()}
+        if not self._shared.breakers:
+            return ""
+        found = self._shared.breakers.get(f"tool:{tool}") or self._shared.breakers.get(f"agent:{agent}")
+        return f"the breaker on {found.subject} is open: {found.reason}" if found else ""
+
+    def probe_passed(self, tool: str, agent: str) -> None:
+        """Close the breakers on a tool and an agent that passed DRY_RUN after the cooldown."""
+        for subject in (f"tool:{tool}", f"agent:{agent}"):
+            entry = self._shared.breakers.get(subject)
+            if entry and self.clock.now() - entry.opened_at >= self.config.breaker_cooldown_s:
+                self.home.close_breaker(subject)
+                del self._shared.breakers[subject]
+                self.record(BreakerMoved(subject=subject, open=False, reason="a DRY_RUN passed after the cooldown"))
+
+    def _raised(self, anomaly: Anomaly) -> None:
+        if anomaly.severity is not Severity.HIGH:
+            return
+        self.interaction.alert(f"{anomaly.type.value}: {anomaly.subject}: {anomaly.recommendation}")
+        if not self.config.breaker or self.clock.virtual:
+            return
+        if anomaly.subject.startswith(("tool:", "agent:")) and anomaly.subject not in self._shared.breakers:
+            breaker = Breaker(anomaly.subject, self.clock.now(), anomaly.type.value)
+            self.home.open_breaker(breaker)
+            self._shared.breakers[anomaly.subject] = breaker
+            self.record(BreakerMoved(subject=anomaly.subject, open=True, reason=anomaly.type.value))
+
+    # limits
+
+    def rate(self, contract: ToolContract) -> RateLimiter | None:
+        """Return the limiter of a tool, None where it has no rate."""
+        if contract.rate is None:
+            return None
+        limiter = self._rates.get(contract.name)
+        if limiter is None:
+            limiter = self._rates[contract.name] = RateLimiter(contract.rate, self.clock)
+        return limiter
+
+    def concurrency(self, contract: ToolContract) -> Slots | None:
+        """Return the slots of a tool, None where it has no limit."""
+        if contract.max_concurrency is None:
+            return None
+        slots = self._concurrency.get(contract.name)
+        if slots is None:
+            slots = self._concurrency[contract.name] = Slots(contract.max_concurrency)
+        return slots
+
+    def elapsed(self) -> float:
+        """Seconds since the run began (or was resumed)."""
+        return self.clock.monotonic() - self.started
+
+    def close(self) -> None:
+        """Write what can only be written at the end and let go of the run's folder."""
+        self.claims.close()
+        if self._freed:
+            self.home.settle(self.run_id, self._freed)
+            self._freed = []
+        self._sink.close()
+        self.journal.close()
+
+
+def _with_epoch(intent: Intent, epoch: int) -> Intent:
+    from msgspec.structs import replace
+
+    return replace(intent, lock_epoch=epoch)

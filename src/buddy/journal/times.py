@@ -1,0 +1,34 @@
+"""Times as text: UTC ISO 8601 with microseconds, the only form that records use."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+
+@lru_cache(maxsize=16)
+def _whole(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
+
+
+def iso(now: float) -> str:
+    """Write a time, `2026-01-01T00:00:00.000000+00:00`.
+
+    Args:
+        now: seconds since the epoch; microseconds are rounded half to even, as `datetime` does.
+    """
+    second = int(now // 1)
+    micros = round((now - second) * 1e6)
+    if micros == 1_000_000:
+        second, micros = second + 1, 0
+    return f"{_whole(second)}.{micros:06d}+00:00"
+
+
+def seconds(text: str) -> float:
+    """Read a time that `iso` (or anybody else) wrote; returns seconds since the epoch.
+
+    Raises:
+        ValueError: not ISO 8601, or without an offset.
+    """
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text} says no offset from UTC")
+    return at.timestamp()

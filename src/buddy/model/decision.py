@@ -1,0 +1,50 @@
+"""What the gate answers."""
+
+from msgspec import Struct
+
+from buddy.model.mode import Mode
+
+
+class Ceiling(Struct, frozen=True):
+    """How high a rule lets a step climb.
+
+    Attributes:
+        mode: the highest rung allowed.
+        rule: name of the rule that says so.
+        reason: one sentence, with what would change it.
+    """
+
+    mode: Mode
+    rule: str
+    reason: str
+
+
+class Run(Struct, frozen=True):
+    """The step may run on this rung now."""
+
+    mode: Mode
+    rule: str
+    threshold: float | None
+
+
+class NeedsApproval(Struct, frozen=True):
+    """A person has to say yes first."""
+
+    rule: str
+    reason: str
+
+
+class Wait(Struct, frozen=True):
+    """Not now; ask again when something ends."""
+
+    rule: str
+    reason: str
+
+
+class Denied(Struct, frozen=True):
+    """No, and this is how high it may climb instead."""
+
+    ceiling: Ceiling
+
+
+Decision = Run | NeedsApproval | Wait | Denied

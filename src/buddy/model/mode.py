@@ -1,0 +1,63 @@
+"""The rungs of the ladder, and the two scales beside it."""
+
+from enum import Enum
+
+
+class Mode(Enum):
+    """A rung: `MOCK` touches nothing, `DRY_RUN` only reads, `LIVE` acts. Ordered from safe to real."""
+
+    MOCK = "MOCK"
+    DRY_RUN = "DRY_RUN"
+    LIVE = "LIVE"
+
+    rank: int
+
+    def __lt__(self, other: "Mode") -> bool:
+        return self.rank < other.rank
+
+    def __le__(self, other: "Mode") -> bool:
+        return self.rank <= other.rank
+
+    def __gt__(self, other: "Mode") -> bool:
+        return self.rank > other.rank
+
+    def __ge__(self, other: "Mode") -> bool:
+        return self.rank >= other.rank
+
+
+for _rank, _mode in enumerate(Mode):
+    _mode.rank = _rank
+
+
+class Risk(Enum):
+    """How much harm a wrong call of a tool can do."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+class Effect(Enum):
+    """Whether a tool changes the world."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Undo(Enum):
+    """What can be restored after a live write.
+
+    `EXACT`: the state before, to the byte. `EQUIVALENT`: the content, under a new identity.
+    `NONE`: nothing; the write is irreversible.
+    """
+
+    EXACT = "exact"
+    EQUIVALENT = "equivalent"
+    NONE = "none"
+
+
+class OnError(Enum):
+    """What an error other than `ToolError` from a live write means."""
+
+    UNKNOWN = "unknown"
+    NO_EFFECT = "no_effect"

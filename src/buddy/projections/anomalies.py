@@ -1,0 +1,378 @@
+"""Anomalies: what a person should look at, each found once, as soon as it can be told.
+
+Rates are judged when the run comes to rest; the rest at once.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from msgspec import Struct
+
+from buddy.core.audit import Audit, Violation
+from buddy.journal.events import BreakerMoved, Outcome, Record, RunFinished, Rung
+from buddy.model.mode import Mode
+from buddy.model.outcome import StepStatus
+from buddy.projections.health import MOST_CONFLICTS, MOST_ROLLBACKS
+from buddy.projections.metrics import Tally, imbalance, places, spread, tallies
+from buddy.projections.run import Run
+from buddy.projections.steps import DRY_RUN, LIVE, RUNGS, State
+from buddy.projections.tracks import FirstAttempts, Streak
+
+
+class AnomalyType(Enum):
+    """What can be wrong with a run."""
+
+    UNSAFE_ESCALATION = "unsafe_escalation"
+    GATE_DENIED = "gate_denied"
+    REPEATED_FAILURES = "repeated_failures"
+    HIGH_ROLLBACK = "high_rollback"
+    HIGH_CONFLICT = "high_conflict"
+    AGENT_FAILURE = "agent_failure"
+    COORDINATION_ISSUE = "coordination_issue"
+    PREDICTION_DRIFT = "prediction_drift"
+    LOAD_IMBALANCE = "load_imbalance"
+
+
+class Severity(Enum):
+    """How soon somebody should look."""
+
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+
+
+FAILURES_IN_A_ROW = 3
+LEAST_FIRST_RATE = 0.50
+LEAST_TASKS = 3
+"""Tasks of an agent from which its rates mean something."""
+MOST_DRIFT = 0.25
+MOST_IMBALANCE = 0.40
+MOST_SPREAD = 1.5
+LEAST_LOADED_TASKS = 2
+"""Tasks that an agent must have had for its load to be compared."""
+LEAST_LOAD_S = 0.1
+"""Work of the busiest agent, in seconds, below which loads are the noise of the clock and not compared."""
+LISTED = 100
+"""Anomalies of one type that are kept; the rest are counted."""
+
+NOT_LIVE = frozenset(
+    {
+        "attempt_order",
+        "dry_run_under_lock",
+        "dry_run_without_rehearsal",
+        "intent_without_outcome",
+        "lifecycle",
+        "resolved_of_nothing",
+        "second_outcome",
+        "undo_order",
+        "undo_overclaimed",
+        "undo_without_intent",
+    }
+)
+"""Rules of the auditor that are about the books or about DRY_RUN; any other is about a LIVE call too many."""
+
+RECOMMENDATIONS: dict[AnomalyType, str] = {
+    AnomalyType.UNSAFE_ESCALATION: "'buddy lock' now; then 'buddy verify' the run and look at this step.",
+    AnomalyType.GATE_DENIED: "Clear what the reason names, then 'buddy resume' the run.",
+    AnomalyType.REPEATED_FAILURES: "Look at the tool's last errors before calling it again.",
+    AnomalyType.HIGH_ROLLBACK: "Look at why the plans of the undone steps failed before sending more LIVE.",
+    AnomalyType.HIGH_CONFLICT: "Give the agents different resources, or order the steps with depends_on.",
+    AnomalyType.AGENT_FAILURE: "Look at the agent's failed steps; give its work to others until then.",
+    AnomalyType.COORDINATION_ISSUE: "Move work from the busiest agent to the least busy one.",
+    AnomalyType.PREDICTION_DRIFT: "Recalibrate the confidence scores of this agent before trusting them.",
+    AnomalyType.LOAD_IMBALANCE: "Rebalance: assign the longest tasks first to the agent with the least time.",
+}
+
+
+class Anomaly(Struct, frozen=True, kw_only=True):
+    """Something that a person should look at.
+
+    Attributes:
+        type: what is wrong.
+        severity: how soon somebody should look.
+        time: when it was found, UTC ISO 8601.
+        subject: what is wrong with it: `run`, `agents`, `tool:NAME`, `agent:NAME` or `step:PLAN/STEP`.
+        figures: the numbers and names behind it.
+        recommendation: what to do, one sentence.
+        breaker: DRY_RUN or LIVE failures that count show it, so that it may open a breaker on its subject.
+        observations: how many facts it rests on.
+        evidence: journal lines.
+    """
+
+    type: AnomalyType
+    severity: Severity
+    time: str
+    subject: str
+    figures: dict[str, Any]
+    recommendation: str
+    breaker: bool = False
+    observations: int = 1
+    evidence: list[int] = []
+
+
+class Watch:
+    """Finds the anomalies of a run while its journal is written.
+
+    The engine takes them from `feed`; the outputs `follow` the same watch (or their own) and read
+    `found`. Whichever comes first brings it up to a record, so that each record is folded once.
+
+    Attributes:
+        run: the fold beneath.
+        found: the first `LISTED` of each type, in the order found.
+        counts: by type, all of them.
+    """
+
+    def __init__(self) -> None:
+        self.run = Run()
+        self.found: list[Anomaly] = []
+        self.counts = dict.fromkeys(AnomalyType, 0)
+        self._audit = Audit()
+        self._fresh: list[Anomaly] = []
+        self._streaks: dict[str, Streak] = {}
+        self._agents: dict[str, FirstAttempts] = {}
+        self._judged: set[tuple[AnomalyType, str]] = set()
+
+    def feed(self, record: Record) -> list[Anomaly]:
+        """Take in the next record and return the anomalies that it shows; a second time none."""
+        self.follow(record)
+        fresh = self._fresh
+        if fresh:
+            self._fresh = []
+        return fresh
+
+    def follow(self, record: Record) -> None:
+        """Take in the next record; one that was taken in already changes nothing."""
+        run = self.run
+        if record.seq <= run.seq:
+            return
+        if self._fresh:
+            self._fresh = []
+        violations = self._audit.feed(record)
+        run.feed(record)
+        for violation in violations:
+            if violation.rule not in NOT_LIVE and not _below_live(record):
+                self._unsafe(record, violation)
+        change = run.steps.change
+        if change is not None:
+            self._stepped(record, *change)
+        elif isinstance(record.event, RunFinished):
+            self._rest(record)
+        elif isinstance(record.event, BreakerMoved) and not record.event.open:
+            self._closed(record.event.subject)
+
+    def _raise(
+        self, kind: AnomalyType, severity: Severity, record: Record, subject: str, figures: dict[str, Any],
+        *, breaker: bool = False, observations: int = 1, evidence: list[int] | None = None,
+    ) -> None:  # fmt: skip
+        anomaly = Anomaly(
+            type=kind,
+            severity=severity,
+            time=record.time,
+            subject=subject,
+            figures={name: places(it) if isinstance(it, float) else it for name, it in figures.items()},
+            recommendation=RECOMMENDATIONS[kind],
+            breaker=breaker,
+            observations=observations,
+            evidence=[record.seq] if evidence is None else evidence,
+        )
+        self.counts[kind] += 1
+        self._fresh.append(anomaly)
+        if self.counts[kind] <= LISTED:
+            self.found.append(anomaly)
+
+    # at once
+
+    def _unsafe(self, record: Record, violation: Violation) -> None:
+        subject = f"step:{violation.plan}/{violation.step}" if violation.step else "run"
+        figures = {"rule": violation.rule, "message": violation.message}
+        self._raise(
+            AnomalyType.UNSAFE_ESCALATION, Severity.HIGH, record, subject, figures, evidence=[violation.seq]
+        )  # fmt: skip
+
+    def _stepped(self, record: Record, old: State, new: State) -> None:
+        event = record.event
+        if new.denied and not old.denied:
+            self._denied(record, new)
+        if isinstance(event, (Rung, Outcome)) and event.status is not None:
+            self._ran(record, event, new)
+        if old.task or new.task:
+            self._agent(record, old, new)
+
+    def _denied(self, record: Record, state: State) -> None:
+        event = record.event
+        figures = {
+            "rule": state.rule,
+            "reason": getattr(event, "reason", ""),
+            "tool": state.tool,
+            "agent": state.agent,
+            "final_mode": _name(state.passed),
+            "run_mode": _name(self.run.top),
+        }
+        subject = f"step:{getattr(event, 'plan', '')}/{getattr(event, 'step', '')}"
+        self._raise(AnomalyType.GATE_DENIED, Severity.MEDIUM, record, subject, figures)
+
+    def _ran(self, record: Record, event: Rung | Outcome, state: State) -> None:
+        """Follow the tool's failures in a row: settled steps, on the rungs that the run is about."""
+        rung = event.mode.rank + 1 if isinstance(event, Rung) else LIVE
+        if rung < min(self.run.top, DRY_RUN):
+            return
+        failed = state.status is StepStatus.FAILED or state.status is StepStatus.UNKNOWN
+        if not failed:
+            if event.tool in self._streaks:
+                del self._streaks[event.tool]
+            return
+        known = isinstance(event, Outcome) and event.late
+        if known or (event.error is not None and not event.error.counts):
+            return
+        streak = self._streaks.setdefault(event.tool, Streak())
+        streak.length += 1
+        streak.breaker = streak.breaker and rung >= DRY_RUN
+        if streak.length > FAILURES_IN_A_ROW:
+            return
+        streak.seqs.append(record.seq)
+        if streak.length == FAILURES_IN_A_ROW:
+            figures = {"failures": streak.length, "last_error": state.error, "agent": event.agent}
+            self._raise(
+                AnomalyType.REPEATED_FAILURES, Severity.HIGH, record, f"tool:{event.tool}", figures,
+                breaker=streak.breaker, observations=streak.length, evidence=streak.seqs,
+            )  # fmt: skip
+
+    def _agent(self, record: Record, old: State, new: State) -> None:
+        if old.task:
+            self._of(old.agent).count(old, -1)
+        if not new.task:
+            return
+        one = self._of(new.agent)
+        one.count(new, 1)
+        if new.task_passed:
+            return
+        if not old.finished and len(one.seqs) < LEAST_TASKS:
+            one.seqs.append(record.seq)
+        real = _failing(one.real_passed, one.real)
+        level = 2 if real else 1 if _failing(one.passed, one.tasks) else 0
+        if level > one.level:
+            one.level = level
+            self._agent_failure(record, new.agent, one, Severity.HIGH)
+
+    def _of(self, agent: str) -> FirstAttempts:
+        found = self._agents.get(agent)
+        if found is None:
+            found = self._agents[agent] = FirstAttempts()
+        return found
+
+    def _agent_failure(self, record: Record, agent: str, one: FirstAttempts, severity: Severity) -> None:
+        figures = {"tasks": one.tasks, "first_attempts_passed": one.passed, "rate": one.passed / one.tasks}
+        self._raise(
+            AnomalyType.AGENT_FAILURE, severity, record, f"agent:{agent}", figures,
+            breaker=one.level == 2, observations=one.tasks, evidence=list(one.seqs),
+        )  # fmt: skip
+
+    def _closed(self, subject: str) -> None:
+        """Forget what opened a breaker that is closed again, so that it can be found again."""
+        kind, _, name = subject.partition(":")
+        if kind == "tool":
+            self._streaks.pop(name, None)
+        elif kind == "agent" and name in self._agents:
+            self._agents[name].level = 0
+
+    # at rest
+
+    def _rest(self, record: Record) -> None:
+        _, cells, total = self.run.counted()
+        self._rates(record, total)
+        self._low_agents(record)
+        self._agents_at_rest(record, tallies(cells, _agent_of))
+
+    def _once(self, kind: AnomalyType, subject: str) -> bool:
+        first = (kind, subject) not in self._judged
+        self._judged.add((kind, subject))
+        return first
+
+    def _rates(self, record: Record, total: Tally) -> None:
+        undone, conflicts = total.by_status.get(StepStatus.ROLLED_BACK, 0), self.run.conflicts.total
+        judged: tuple[tuple[AnomalyType, float | None, float, dict[str, Any]], ...] = (
+            (
+                AnomalyType.HIGH_ROLLBACK, total.rollback_frequency, MOST_ROLLBACKS,
+                {"rolled_back": undone, "live": total.live},
+            ),
+            (
+                AnomalyType.HIGH_CONFLICT, self.run.conflict_rate(), MOST_CONFLICTS,
+                {"conflicts": conflicts, "steps": total.steps},
+            ),
+        )  # fmt: skip
+        for kind, rate, most, figures in judged:
+            if rate is not None and rate > most and self._once(kind, "run"):
+                observed = total.live if kind is AnomalyType.HIGH_ROLLBACK else total.steps
+                self._raise(
+                    kind, Severity.MEDIUM, record, "run", {"rate": rate, **figures}, observations=observed
+                )  # fmt: skip
+
+    def _low_agents(self, record: Record) -> None:
+        for agent, one in sorted(self._agents.items()):
+            few = 0 < one.tasks < LEAST_TASKS and one.passed / one.tasks < LEAST_FIRST_RATE
+            if few and not one.low and not one.level:
+                one.low = True
+                self._agent_failure(record, agent, one, Severity.LOW)
+
+    def _agents_at_rest(self, record: Record, agents: Mapping[str, Tally]) -> None:
+        for agent, total in agents.items():
+            error = total.prediction_error
+            if error is None or total.predicted < LEAST_TASKS or abs(error) <= MOST_DRIFT:
+                continue
+            if self._once(AnomalyType.PREDICTION_DRIFT, agent):
+                figures = {
+                    "tasks": total.predicted,
+                    "mean_predicted": total.predicted_sum / total.predicted,
+                    "mean_actual": total.predicted_passed / total.predicted,
+                    "error": error,
+                }
+                self._raise(
+                    AnomalyType.PREDICTION_DRIFT, Severity.MEDIUM, record, f"agent:{agent}", figures,
+                    observations=total.predicted,
+                )  # fmt: skip
+        loads = {
+            agent: self.run.agents[agent].ms / 1000
+            for agent, total in agents.items()
+            if total.steps >= LEAST_LOADED_TASKS and agent in self.run.agents
+        }
+        if len(loads) > 1 and max(loads.values()) >= LEAST_LOAD_S:
+            self._loads(record, loads, sum(agents[agent].steps for agent in loads))
+
+    def _loads(self, record: Record, loads: Mapping[str, float], tasks: int) -> None:
+        seconds = list(loads.values())
+        apart, times = imbalance(seconds), spread(seconds)
+        busiest, idlest = max(loads, key=lambda a: loads[a]), min(loads, key=lambda a: loads[a])
+        figures = {
+            "busiest": busiest,
+            "busiest_s": loads[busiest],
+            "least_busy": idlest,
+            "least_busy_s": loads[idlest],
+            "imbalance": apart,
+            "ratio": times,
+        }
+        found = (
+            (AnomalyType.COORDINATION_ISSUE, Severity.MEDIUM, apart > MOST_IMBALANCE),
+            (AnomalyType.LOAD_IMBALANCE, Severity.LOW, times is None or times > MOST_SPREAD),
+        )
+        for kind, severity, applies in found:
+            if applies and self._once(kind, "agents"):
+                self._raise(kind, severity, record, "agents", figures, observations=tasks)
+
+
+def _below_live(record: Record) -> bool:
+    event = record.event
+    return isinstance(event, Rung) and event.mode is not Mode.LIVE
+
+
+def _failing(passed: int, tasks: int) -> bool:
+    return tasks >= LEAST_TASKS and passed / tasks < LEAST_FIRST_RATE
+
+
+def _agent_of(state: State) -> str:
+    return state.agent
+
+
+def _name(rung: int) -> str | None:
+    mode = RUNGS[rung]
+    return mode.value if mode else None

@@ -1,0 +1,270 @@
+"""`learning_signals.jsonl`: what the phases that learn are told when a run comes to rest.
+
+Each signal is a function of the journal. Its confidence is `n / (n + 5)` for n observations: 0.17 after
+one, 0.5 after five, 0.95 after a hundred. What a single record proves has confidence 1.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from buddy.journal.events import Record, RunFinished
+from buddy.model.conflict import ConflictType, Strategy
+from buddy.model.mode import Mode
+from buddy.model.outcome import StepStatus
+from buddy.projections.anomalies import Anomaly, AnomalyType, Watch
+from buddy.projections.approvals import EVIDENCE, Judgement
+from buddy.projections.conflicts import Pattern
+from buddy.projections.lines import encode_line
+from buddy.projections.metrics import Tally, drift, places, ratio, tallies
+from buddy.projections.run import Work
+from buddy.projections.signal_types import (
+    AgentPerformance,
+    AnomalyFound,
+    AnySignal,
+    ApprovalMismatch,
+    ConflictPattern,
+    ConflictUse,
+    Disagreement,
+    ExecutionModeAnalysis,
+    Found,
+    ModeUse,
+    Pair,
+    Performance,
+    Reliability,
+    ToolReliability,
+)
+from buddy.projections.steps import RUNGS, Steps
+
+HALF = 5
+"""Observations after which a signal's confidence is one half."""
+
+TOP = 10
+"""Entries of a ranking."""
+
+
+def trust(observations: int) -> float:
+    """Return how much a signal is to be believed: `n / (n + HALF)`."""
+    return round(observations / (observations + HALF), 6)
+
+
+TELLS: dict[AnomalyType, int] = {
+    AnomalyType.UNSAFE_ESCALATION: 19,
+    AnomalyType.GATE_DENIED: 19,
+    AnomalyType.REPEATED_FAILURES: 16,
+    AnomalyType.HIGH_ROLLBACK: 16,
+    AnomalyType.HIGH_CONFLICT: 19,
+    AnomalyType.AGENT_FAILURE: 18,
+    AnomalyType.COORDINATION_ISSUE: 18,
+    AnomalyType.PREDICTION_DRIFT: 20,
+    AnomalyType.LOAD_IMBALANCE: 18,
+}
+"""Which phase is told of which anomaly."""
+
+PROVEN = frozenset({AnomalyType.UNSAFE_ESCALATION, AnomalyType.GATE_DENIED})
+"""Anomalies that one record proves."""
+
+
+class Signals:
+    """The signals of a run; one that rests twice is told about twice, of each anomaly once."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._told = 0
+        self._anomalies = 0
+
+    def feed(self, record: Record) -> bytes:
+        """Return the signals of a record with which the run comes to rest."""
+        self._watch.follow(record)
+        if not isinstance(record.event, RunFinished):
+            return b""
+        assert record.seq == self._watch.run.seq, "the watch has gone ahead of the outputs"
+        return b"".join(encode_line(signal) for signal in self._signals(record))
+
+    def close(self) -> None:
+        """Return nothing: the file grew."""
+        return
+
+    def _stamp(self, record: Record, phase: int, evidence: list[int]) -> dict[str, Any]:
+        self._told += 1
+        return {
+            "signal_id": f"{self._watch.run.run_id}-signal-{self._told}",
+            "target_phase": phase,
+            "evidence": evidence[:EVIDENCE],
+            "generated_at": record.time,
+        }
+
+    def _signals(self, record: Record) -> Iterator[AnySignal]:
+        run = self._watch.run
+        cells = run.counted().cells
+        tools = tallies(cells, lambda state: state.tool)
+        agents = tallies(cells, lambda state: state.agent)
+        for tool, tally in tools.items():
+            if tally.finished:
+                work = run.tools.get(tool, Work())
+                stamp = self._stamp(record, 16, work.evidence)
+                yield ToolReliability(
+                    tool_name=tool,
+                    confidence=trust(tally.finished),
+                    content=reliability(tally, work),
+                    **stamp,
+                )
+        for tool, judgement in sorted(run.approvals.judgements.items()):
+            if judgement.mismatches:
+                stamp = self._stamp(record, 16, judgement.evidence)
+                confidence = trust(judgement.mismatches)
+                content = disagreement(judgement)
+                yield ApprovalMismatch(tool_name=tool, confidence=confidence, content=content, **stamp)
+        for tool, tally in tools.items():
+            stamp = self._stamp(record, 19, run.tools.get(tool, Work()).evidence)
+            yield ExecutionModeAnalysis(
+                tool_name=tool, confidence=trust(tally.steps), content=mode_use(tally), **stamp
+            )
+        for kind, pattern in run.conflicts.patterns.items():
+            if pattern.count:
+                stamp = self._stamp(record, 19, pattern.evidence)
+                used = conflict_use(kind, pattern, run.steps)
+                yield ConflictPattern(confidence=trust(pattern.count), content=used, **stamp)
+        for agent, tally in agents.items():
+            if tally.finished:
+                work = run.agents.get(agent, Work())
+                stamp = self._stamp(record, 18, work.evidence)
+                yield AgentPerformance(
+                    agent_id=agent,
+                    confidence=trust(tally.finished),
+                    content=performance(tally, work),
+                    **stamp,
+                )
+        yield from self._anomalous(record)
+
+    def _anomalous(self, record: Record) -> Iterator[AnySignal]:
+        fresh = self._watch.found[self._anomalies :]
+        self._anomalies += len(fresh)
+        for anomaly in fresh:
+            kind, _, name = anomaly.subject.partition(":")
+            yield AnomalyFound(
+                tool_name=name if kind == "tool" else anomaly.figures.get("tool"),
+                agent_id=name if kind == "agent" else anomaly.figures.get("agent"),
+                confidence=1.0 if anomaly.type in PROVEN else trust(anomaly.observations),
+                content=_found(anomaly),
+                **self._stamp(record, TELLS[anomaly.type], anomaly.evidence),
+            )
+
+
+def _found(anomaly: Anomaly) -> Found:
+    return Found(
+        anomaly_type=anomaly.type,
+        severity=anomaly.severity,
+        subject=anomaly.subject,
+        figures=anomaly.figures,
+        recommendation=anomaly.recommendation,
+    )
+
+
+def recurring(errors: dict[str, int]) -> dict[str, int]:
+    """Return the classes of error that came more than once, most frequent first, at most `TOP`."""
+    return {name: count for name, count in ranked(errors) if count > 1}
+
+
+def ranked(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """Return the `TOP` entries, highest count first, equals by name."""
+    return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP]
+
+
+def reliability(tally: Tally, work: Work) -> Reliability:
+    """Say how a tool did."""
+    by = tally.by_status
+    return Reliability(
+        steps=tally.finished,
+        succeeded=by.get(StepStatus.SUCCEEDED, 0),
+        failed=by.get(StepStatus.FAILED, 0),
+        unknown=by.get(StepStatus.UNKNOWN, 0),
+        rolled_back=by.get(StepStatus.ROLLED_BACK, 0),
+        success_rate=places(tally.success_rate),
+        rollback_frequency=places(tally.rollback_frequency),
+        avg_latency=places(tally.mean_latency),
+        attempts=work.attempts,
+        failed_attempts=work.failed,
+        error_patterns=recurring(work.errors),
+    )
+
+
+def disagreement(judgement: Judgement) -> Disagreement:
+    """Say where people and confidence scores disagree about a tool."""
+    return Disagreement(
+        decided=judgement.decided,
+        approved=judgement.approved,
+        denied=judgement.denied,
+        approved_unsure=judgement.approved_unsure,
+        denied_sure=judgement.denied_sure,
+        threshold=round(judgement.threshold, 6),
+        approved_confidence=places(ratio(judgement.approved_confidence, judgement.approved)),
+        denied_confidence=places(ratio(judgement.denied_confidence, judgement.denied)),
+    )
+
+
+def by_final_mode(tally: Tally) -> dict[str, int]:
+    """Count steps by the highest rung passed, `NONE` where none was."""
+    return {_rung_name(mode): count for mode, count in zip(RUNGS, tally.by_mode, strict=True)}
+
+
+def _rung_name(mode: Mode | None) -> str:
+    return mode.value if mode else "NONE"
+
+
+def mode_use(tally: Tally) -> ModeUse:
+    """Say how far the steps of a tool climbed."""
+    return ModeUse(
+        steps=tally.steps,
+        by_final_mode=by_final_mode(tally),
+        live_ratio=places(ratio(tally.live, tally.steps)),
+        stopped_by=dict(sorted(tally.stopped.items())),
+        mean_confidence=places(tally.mean_confidence),
+        success_rate=places(tally.success_rate),
+        confidence_drift=places(drift(tally.mean_confidence, tally.success_rate)),
+    )
+
+
+def conflict_use(kind: ConflictType, pattern: Pattern, steps: Steps) -> ConflictUse:
+    """Say what the conflicts of one type have in common."""
+    states = steps.states
+    tools: Counter[tuple[str, str]] = Counter()
+    agents: Counter[tuple[str, str]] = Counter()
+    rows = iter(pattern.pairs)
+    for one, other in zip(rows, rows, strict=True):
+        first, second = states[one], states[other]
+        if first.tool and second.tool:
+            tools[first.tool, second.tool] += 1
+            agents[first.agent, second.agent] += 1
+    by_resolution = {name: pattern.by_resolution[name] for name in Strategy if name in pattern.by_resolution}
+    return ConflictUse(
+        conflict_type=kind,
+        conflicts=pattern.count,
+        unresolved=pattern.unresolved,
+        by_resolution=by_resolution,
+        tool_pairs=_pairs(tools),
+        agent_pairs=_pairs(agents),
+        resources=dict(ranked(pattern.resources)),
+    )
+
+
+def _pairs(counts: Counter[tuple[str, str]]) -> list[Pair]:
+    best = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP]
+    return [Pair(first=first, second=second, count=count) for (first, second), count in best]
+
+
+def performance(tally: Tally, work: Work) -> Performance:
+    """Say how an agent did."""
+    return Performance(
+        tasks=tally.steps,
+        finished=tally.finished,
+        success_rate=places(tally.success_rate),
+        first_attempt_success_rate=places(tally.first_rate),
+        avg_latency=places(tally.mean_latency),
+        mean_predicted=places(tally.mean_confidence),
+        prediction_error=places(tally.prediction_error),
+        load_s=round(work.ms / 1000, 6),
+        attempts=work.attempts,
+        failed_attempts=work.failed,
+        error_patterns=recurring(work.errors),
+    )
