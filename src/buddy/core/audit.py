@@ -245,11 +245,13 @@ class Audit:
     def _undo_intent(self, record: Record, event: UndoIntent) -> Iterator[Finding]:
         if not event.under_lock:
             yield from self._ladder.lock.act(event.lock_epoch)
-        yield from self._calls.undo_intent(self._trace(event.plan, event.step), event)
+        yield from self._calls.undo_intent(self._trace(event.plan, event.step), event, record.seq)
 
     def _undo_outcome(self, record: Record, event: UndoOutcome) -> Iterable[Finding]:
-        terms = self._terms.get(event.tool, NO_TERMS)
-        return self._calls.undo_outcome(self._trace(event.plan, event.step), event, terms)
+        trace = self._trace(event.plan, event.step)
+        # What was called is what is undone, whatever tool the undo says that it was.
+        terms = self._terms.get(trace.tool or event.tool, NO_TERMS)
+        return self._calls.undo_outcome(trace, event, terms)
 
     def _trace(self, plan: str, step: str) -> Trace:
         trace = self._traces.get((plan, step))

@@ -13,9 +13,9 @@ from buddy.model.outcome import OutcomeKind, UndoResult
 class Standing(Enum):
     """What is known of a step's live calls."""
 
-    NEVER = "never called"
-    IN_FLIGHT = "in flight"
-    LOST = "cut off by the end of its process"
+    NEVER = "was never called"
+    IN_FLIGHT = "is in flight"
+    LOST = "was cut off by the end of its process"
     CLEAN = "failed without effect"
     MARKED = "failed, maybe with an effect"
     UNKNOWN = "ended UNKNOWN"
@@ -85,7 +85,7 @@ class Calls:
     def __init__(self) -> None:
         self._open: dict[int, Trace] = {}
         self._undoing: dict[int, Trace] = {}
-        self._last_undone: dict[tuple[str, str], int] = {}
+        self._last_undone: dict[tuple[str, str], tuple[int, int]] = {}
 
     def cut_off(self) -> None:
         """The process that made the calls in flight is gone; nobody else will settle them."""
@@ -95,7 +95,6 @@ class Calls:
         for trace in self._undoing.values():
             trace.undoing = False
         self._undoing.clear()
-        self._last_undone.clear()
 
     def unsettled(self) -> list[Trace]:
         """Return the steps with a call that has neither an outcome nor the word UNKNOWN."""
@@ -111,7 +110,7 @@ class Calls:
         """Yield why a step may not call (again), and take note that it does."""
         rule, forgiven = _AGAIN.get(trace.standing, ("", True))
         if rule and not (forgiven and terms.repeatable):
-            yield rule, f"called again after attempt {trace.attempt}, which {_told(trace.standing)}"
+            yield rule, f"called again after attempt {trace.attempt}, which {trace.standing.value}"
         if event.attempt <= trace.attempt:
             yield "attempt_order", f"attempt {event.attempt} follows attempt {trace.attempt}"
         trace.tool, trace.attempt, trace.writes = event.tool, event.attempt, terms.writes
@@ -146,34 +145,35 @@ class Calls:
     def resolve(self, trace: Trace, event: Resolved, seq: int) -> Iterator[Finding]:
         """Yield why there was nothing to find out, or take note of what was found."""
         if trace.standing not in (Standing.UNKNOWN, Standing.LOST, Standing.IN_FLIGHT):
-            yield "resolved_of_nothing", f"no call of the step was unknown: it {_told(trace.standing)}"
+            yield "resolved_of_nothing", f"no call of the step was unknown: it {trace.standing.value}"
             return
         self._open.pop(id(trace), None)
         trace.standing = Standing.DONE if event.happened else Standing.CLEAN
         if event.happened:
             trace.done_seq, trace.by_person = seq, True
 
-    def undo_intent(self, trace: Trace, event: UndoIntent) -> Iterator[Finding]:
+    def undo_intent(self, trace: Trace, event: UndoIntent, seq: int) -> Iterator[Finding]:
         """Yield why there is nothing to undo or others come first, and take note of the undo."""
         if not trace.done_seq or not trace.writes:
-            what = "a call that changes nothing" if trace.done_seq else f"a step that {_told(trace.standing)}"
+            what = "a call that changes nothing" if trace.done_seq else f"a step that {trace.standing.value}"
             yield "undo_of_nothing", f"an undo was announced of {what}"
         elif trace.undone:
             yield "undo_of_nothing", "the step was undone already"
         elif trace.undoing:
             yield "undo_of_nothing", "an undo of the step was announced already and has not ended"
         elif not trace.by_person and not trace.undo_tried:
-            yield from self._undo_order(trace, event)
+            yield from self._undo_order(trace, event, seq)
         trace.undo_tried = trace.undoing = True
         self._undoing[id(trace)] = trace
 
-    def _undo_order(self, trace: Trace, event: UndoIntent) -> Iterator[Finding]:
+    def _undo_order(self, trace: Trace, event: UndoIntent, seq: int) -> Iterator[Finding]:
         group = (event.plan, event.trigger)
-        last = self._last_undone.get(group)
-        if last is not None and trace.done_seq > last:
-            lines = f"{trace.done_seq}, after the one on line {last}"
+        ended, undone_at = self._last_undone.get(group, (0, 0))
+        # What ended only after that undo began belongs to a later rollback.
+        if ended < trace.done_seq < undone_at:
+            lines = f"{trace.done_seq}, after the one on line {ended}"
             yield "undo_order", f"its call ended on line {lines}, and is undone after it all the same"
-        self._last_undone[group] = trace.done_seq
+        self._last_undone[group] = (trace.done_seq, seq)
 
     def undo_outcome(self, trace: Trace, event: UndoOutcome, terms: Terms) -> Iterator[Finding]:
         """Yield what an undo claims without having been announced or beyond its contract."""
@@ -197,7 +197,3 @@ def _standing(event: Outcome) -> Standing:
         case OutcomeKind.FAILED:
             clean = event.error is not None and event.error.no_effect
             return Standing.CLEAN if clean else Standing.MARKED
-
-
-def _told(standing: Standing) -> str:
-    return standing.value if standing is not Standing.NEVER else "was never called"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
@@ -24,23 +25,29 @@ def invalid(schema: Any) -> str:
     return ""
 
 
-def checker(schema: dict[str, Any] | None) -> Checker:
-    """Compile a schema; None fits everything that is JSON.
+def checker(schema: Any) -> Checker:
+    """Compile a schema, once for all who have the same; None fits everything that is JSON.
 
     Raises:
         ValueError: the schema is invalid.
     """
     try:
-        validator = _compile({} if schema is None else schema)
+        return _checker(msgspec.json.encode({} if schema is None else schema))
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, TypeError) as problem:
         raise ValueError(_first_line(problem)) from problem
+
+
+@lru_cache(maxsize=1024)
+def _checker(text: bytes) -> Checker:
+    schema = msgspec.json.decode(text)
+    validator = _compile(schema)
     is_valid = validator.is_valid
 
     def check(value: Any) -> str:
         try:
             if is_valid(value):
                 return ""
-            return _sentence(next(validator.iter_errors(value)), schema or {})
+            return _sentence(next(validator.iter_errors(value)), schema)
         except (ValueError, TypeError, OverflowError, RecursionError) as problem:
             return f"expected JSON, found something else: {_first_line(problem)}"
 
@@ -188,7 +195,7 @@ _EXPECTED: Mapping[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def _sentence(error: jsonschema_rs.ValidationError, schema: dict[str, Any]) -> str:
+def _sentence(error: jsonschema_rs.ValidationError, schema: Any) -> str:
     path = list(error.instance_path)
     facts = error.kind.as_dict()
     match error.kind.name:

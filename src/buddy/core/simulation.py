@@ -3,7 +3,6 @@
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -52,7 +51,7 @@ def value_from_schema(schema: dict[str, Any] | bool, seed: int, *key: str | int)
     Raises:
         ValueError: it is no JSON Schema.
     """
-    check = _checker(msgspec.json.encode(schema))
+    check = schemas.checker(schema)
     value = None
     for attempt in range(ATTEMPTS):
         try:
@@ -67,11 +66,6 @@ def value_from_schema(schema: dict[str, Any] | bool, seed: int, *key: str | int)
 def _bits(seed: int, key: tuple[str | int, ...]) -> int:
     data = msgspec.json.encode((str(seed), key))
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest())
-
-
-@lru_cache(maxsize=512)
-def _checker(schema: bytes) -> schemas.Checker:
-    return schemas.checker(msgspec.json.decode(schema))
 
 
 class _Impossible(Exception):
@@ -169,7 +163,7 @@ class _Maker:
     def option(self, schema: dict[str, Any], place: _Place) -> Any:
         options = schema["enum"]
         if "type" in schema:
-            check = _checker(msgspec.json.encode({"type": schema["type"]}))
+            check = schemas.checker({"type": schema["type"]})
             options = [option for option in options if not check(option)]
         if not options:
             raise _Impossible

@@ -78,7 +78,7 @@ RECOMMENDATIONS: dict[AnomalyType, str] = {
     AnomalyType.REPEATED_FAILURES: "Look at the tool's last errors before calling it again.",
     AnomalyType.HIGH_ROLLBACK: "Look at why the plans of the undone steps failed before sending more LIVE.",
     AnomalyType.HIGH_CONFLICT: "Give the agents different resources, or order the steps with depends_on.",
-    AnomalyType.AGENT_FAILURE: "Look at the agent's failed steps; give its work to others until then.",
+    AnomalyType.AGENT_FAILURE: "Look at the failed steps of the agent before giving it more work.",
     AnomalyType.COORDINATION_ISSUE: "Move work from the busiest agent to the least busy one.",
     AnomalyType.PREDICTION_DRIFT: "Recalibrate the confidence scores of this agent before trusting them.",
     AnomalyType.LOAD_IMBALANCE: "Rebalance: assign the longest tasks first to the agent with the least time.",
@@ -174,7 +174,7 @@ class Watch:
             recommendation=RECOMMENDATIONS[kind],
             breaker=breaker,
             observations=observations,
-            evidence=[record.seq] if evidence is None else evidence,
+            evidence=evidence or [record.seq],
         )
         self.counts[kind] += 1
         self._fresh.append(anomaly)
@@ -304,8 +304,10 @@ class Watch:
         for kind, rate, most, figures in judged:
             if rate is not None and rate > most and self._once(kind, "run"):
                 observed = total.live if kind is AnomalyType.HIGH_ROLLBACK else total.steps
+                lines = self.run.undone if kind is AnomalyType.HIGH_ROLLBACK else self.run.conflicts.evidence
                 self._raise(
-                    kind, Severity.MEDIUM, record, "run", {"rate": rate, **figures}, observations=observed
+                    kind, Severity.MEDIUM, record, "run", {"rate": rate, **figures},
+                    observations=observed, evidence=lines,
                 )  # fmt: skip
 
     def _low_agents(self, record: Record) -> None:
@@ -329,7 +331,7 @@ class Watch:
                 }
                 self._raise(
                     AnomalyType.PREDICTION_DRIFT, Severity.MEDIUM, record, f"agent:{agent}", figures,
-                    observations=total.predicted,
+                    observations=total.predicted, evidence=self._evidence(agent),
                 )  # fmt: skip
         loads = {
             agent: self.run.agents[agent].ms / 1000
@@ -338,6 +340,10 @@ class Watch:
         }
         if len(loads) > 1 and max(loads.values()) >= LEAST_LOAD_S:
             self._loads(record, loads, sum(agents[agent].steps for agent in loads))
+
+    def _evidence(self, agent: str) -> list[int]:
+        work = self.run.agents.get(agent)
+        return work.evidence if work else []
 
     def _loads(self, record: Record, loads: Mapping[str, float], tasks: int) -> None:
         seconds = list(loads.values())

@@ -160,9 +160,11 @@ class Calls:
     def _outcome(self, record: Record, event: Outcome) -> bytes:
         key = (event.plan, event.step)
         begun = self._open.pop(key, None)
-        unknown = event.outcome is OutcomeKind.UNKNOWN
-        if unknown and begun is not None:
+        told = begun is not None and begun.told
+        if event.outcome is OutcomeKind.UNKNOWN and begun is not None:
             self._open[key] = _Open(begun.intent, begun.since, told=True)
+            if told:
+                return b""
         intent = begun.intent if begun is not None else None
         return encode_line(
             CallLine(
@@ -188,7 +190,7 @@ class Calls:
                 None if intent is None else intent.approval,
                 False,
                 False,
-                event.late,
+                event.late or told,
             )
         )
 

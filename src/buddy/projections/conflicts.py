@@ -68,6 +68,11 @@ class Conflicts:
         self.unlisted += max(conflict.step_count - len(conflict.steps), 0)
 
     @property
+    def evidence(self) -> list[int]:
+        """Seqs of the first conflicts."""
+        return sorted(seq for pattern in self.patterns.values() for seq in pattern.evidence)[:EVIDENCE]
+
+    @property
     def total(self) -> int:
         """How many conflicts."""
         return sum(pattern.count for pattern in self.patterns.values())

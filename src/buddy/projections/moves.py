@@ -129,7 +129,7 @@ class Moves:
 def _held_against(confidence: float | None, threshold: float | None) -> str:
     if threshold is None:
         return ""
-    return f"confidence {confidence or 0.0:g} against {threshold:g}"
+    return f"confidence {confidence or 0.0:g}, {threshold:g} needed"
 
 
 class UndoLine(Struct, frozen=True, kw_only=True):

@@ -93,6 +93,7 @@ class Run:
         agents, tools: work by name.
         undos: undos by result.
         verified_undos: those whose state was read back.
+        undone: seqs of the first undos.
         finishes: how often the run came to rest.
         finish: the last time, None while it goes on.
         finished_at: when that was.
@@ -115,6 +116,7 @@ class Run:
         self.tools: dict[str, Work] = {}
         self.undos = dict.fromkeys(UndoResult, 0)
         self.verified_undos = 0
+        self.undone: list[int] = []
         self.finishes = 0
         self.finish: RunFinished | None = None
         self.finished_at: str | None = None
@@ -275,6 +277,8 @@ class Run:
         self.steps.undone(event)
         self.undos[event.result] += 1
         self.verified_undos += event.verified
+        if len(self.undone) < EVIDENCE:
+            self.undone.append(seq)
 
     def _finished(self, seq: int, event: RunFinished) -> None:
         self.finishes += 1

@@ -29,7 +29,7 @@ FINISHED = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.UNKNOW
 """Statuses that say how the work itself went; the others say that it was not done."""
 
 _HELD = StepStatus.HELD
-_SUCCEEDED = OutcomeKind.SUCCEEDED
+_SUCCEEDED, _UNKNOWN = OutcomeKind.SUCCEEDED, OutcomeKind.UNKNOWN
 
 
 class First(IntEnum):
@@ -219,7 +219,8 @@ class Steps:
         """Take in how a live call ended; a late end corrects what was noted when sight of it was lost."""
         at = self.ordinal(event.plan, event.step)
         old = self.states[at]
-        self.latencies[at] = event.duration_ms
+        seen = event.outcome is not _UNKNOWN or event.duration_ms > 0
+        self.latencies[at] = event.duration_ms if seen else nan
         first, passed, error = old.first, old.passed, event.error
         succeeded = event.outcome is _SUCCEEDED
         if old.tried < LIVE or first is _NONE or event.late:

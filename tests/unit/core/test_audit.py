@@ -16,10 +16,9 @@ from buddy.journal.events import (
     Intent,
     PlanStarted,
     Record,
-    Rung,
 )
 from buddy.model.mode import Mode
-from buddy.model.outcome import OutcomeKind, StepStatus, UndoResult
+from buddy.model.outcome import StepStatus, UndoResult
 from unit.core.journals import Story, audit, digest_of, rules
 
 TWINS: dict[str, tuple[Callable[[], Story], Callable[[], Story]]] = {
@@ -194,7 +193,8 @@ def test_nothing_else_may_happen_after_the_end(event: AnyEvent) -> None:
 def test_a_journal_begins_with_the_start_of_the_run() -> None:
     story = Story().mock("s", "fill")
     story.events.reverse()
-    assert rules(story) == {"lifecycle"}
+    story.mock("t", "fill")
+    assert [(one.rule, one.seq) for one in audit(story.records())] == [("lifecycle", 1), ("lifecycle", 2)]
 
 
 def test_a_second_start_cannot_loosen_the_settings() -> None:

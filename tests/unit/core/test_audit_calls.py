@@ -61,7 +61,9 @@ def test_a_failure_that_may_have_had_an_effect_is_retried_where_that_does_no_har
     assert rules(retry(silent, tool)) == found
 
 
-@pytest.mark.parametrize(("attempt", "found"), [(0, {"attempt_order"}), (1, {"attempt_order"}), (2, set()), (5, set())])
+@pytest.mark.parametrize(
+    ("attempt", "found"), [(0, {"attempt_order"}), (1, {"attempt_order"}), (2, set()), (5, set())]
+)
 def test_attempts_are_numbered_upwards(attempt: int, found: set[str]) -> None:
     assert rules(retry(first().failed("s", "fill"), attempt=attempt)) == found
 
@@ -96,7 +98,15 @@ def test_a_late_outcome_of_an_earlier_attempt_leaves_the_later_one_in_flight() -
 def test_a_late_success_outlives_a_failed_retry() -> None:
     story = first("put").unknown("s", "put").intent("s", "put", attempt=2).outcome("s", "put", late=True)
     story.failed("s", "put", attempt=2)
-    assert rules(story.undo("s", "put")) == set()
+    assert rules(story) == set()
+    assert rules(retry(story, "put", attempt=3)) == {"executed_twice"}
+
+
+def test_what_was_given_up_by_word_may_still_end_late() -> None:
+    story = first().settled("s", StepStatus.UNKNOWN)
+    assert rules(story.outcome("s", "fill", late=True)) == set()
+    assert rules(story.undo("s")) == set()
+    assert rules(first().settled("s", StepStatus.UNKNOWN).outcome("s", "fill")) == {"second_outcome"}
 
 
 def test_what_was_announced_ends_or_is_said_to_be_unknown() -> None:
@@ -159,6 +169,10 @@ def test_an_undo_claims_no_more_than_its_contract(tool: str, result: UndoResult,
     assert rules(story) == ({"undo_overclaimed"} if too_much else set())
 
 
+def test_an_undo_is_held_to_the_contract_of_the_tool_that_was_called() -> None:
+    assert rules(Story().live("s", "copy").undo("s", "fill")) == {"undo_overclaimed"}
+
+
 @pytest.mark.parametrize(
     ("order", "found"),
     [("321", set()), ("31", set()), ("2", set()), ("231", {"undo_order"}), ("312", {"undo_order"})],
@@ -183,6 +197,13 @@ def test_each_rollback_has_its_own_order() -> None:
 
     assert rules(told("failed")) == {"undo_order"}
     assert rules(told("by hand")) == set()
+
+
+def test_what_ended_after_a_rollback_belongs_to_the_next() -> None:
+    assert (
+        rules(Story().live("1").live("2").undo("2").undo("1").live("3").live("4").undo("4").undo("3"))
+        == set()
+    )
 
 
 def test_an_undo_that_is_tried_again_comes_when_it_comes() -> None:

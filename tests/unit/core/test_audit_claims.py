@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from buddy.model.outcome import UndoResult
 from unit.core.journals import Story, at, rules
 
 SAME = {"email": "a@b.c"}
@@ -60,10 +61,24 @@ def test_what_ended_holds_nothing(end: Callable[[Story], object]) -> None:
     assert rules(story.intent("t", "fill", claims=CONTACT).outcome("t", "fill")) == set()
 
 
+def test_what_a_crash_cut_off_holds_nothing_once_the_run_goes_on() -> None:
+    story = Story().rehearsed("t", "fill").rehearsed("s", "put").intent("s", "put", claims=CONTACT).resumed()
+    story.intent("t", "fill", claims=CONTACT).outcome("t", "fill").unknown("s", "put")
+    assert rules(story) == set()
+
+
+def test_a_call_that_is_made_again_holds_only_what_it_holds_then() -> None:
+    story = Story().rehearsed("t", "fill").rehearsed("s", "put").intent("s", "put", claims=CONTACT)
+    story.intent("s", "put", attempt=2, claims=["write:contact:b"]).outcome("s", "put", attempt=2)
+    assert rules(story.intent("t", "fill", claims=CONTACT).outcome("t", "fill")) == {"executed_twice"}
+
+
 # duplicates
 
 
-def twice(between: Callable[[Story], object] = lambda story: None, tool: str = "fill", **config: Any) -> Story:
+def twice(
+    between: Callable[[Story], object] = lambda story: None, tool: str = "fill", **config: Any
+) -> Story:
     """The same action by two steps, with something in between."""
     story = Story(**config).live("one", tool, SAME, claims=CONTACT)
     between(story)
@@ -87,7 +102,7 @@ def later(story: Story) -> None:
         (twice(conflicts={"DUPLICATE_ACTION": "ALLOW"}), False),
         (twice(conflicts={"DUPLICATE_ACTION": "ABORT"}), True),
         (twice(lambda story: story.undo("one")), False),
-        (twice(lambda story: story.undo("one").last(type(story.events[-1]), result="x")), None),
+        (twice(lambda story: story.undo("one", result=UndoResult.CHANGED_SINCE)), True),
         (twice(lambda story: story.live("mid", claims=CONTACT)), False),
         (twice(lambda story: story.live("mid", claims=["write:contact:b"])), True),
         (twice(lambda story: story.live("mid", claims=["read:contact:a"])), True),
@@ -97,9 +112,8 @@ def later(story: Story) -> None:
         (twice(later, duplicate_window_s=100_000.0), True),
     ],
 )
-def test_the_same_action_twice_is_found(story: Story, found: bool | None) -> None:
-    if found is not None:
-        assert rules(story) == ({"duplicate_live"} if found else set())
+def test_the_same_action_twice_is_found(story: Story, found: bool) -> None:
+    assert rules(story) == ({"duplicate_live"} if found else set())
 
 
 def test_a_repeat_that_is_meant_is_no_duplicate_and_counts_for_the_next() -> None:

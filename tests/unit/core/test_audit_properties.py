@@ -1,4 +1,4 @@
-"""The auditor over runs that nobody wrote down: honest ones, ones with an event missing, and plain nonsense."""
+"""The auditor over runs that nobody wrote down: honest ones, ones with an event missing, and nonsense."""
 
 import random
 from collections.abc import Callable
@@ -97,9 +97,8 @@ def carries_weight(event: AnyEvent, later: list[AnyEvent]) -> bool:
             return event.outcome is not OutcomeKind.UNKNOWN
         case Rung():
             rungs = [other for other in later if isinstance(other, Rung) and other.mode > event.mode]
-            return any(
-                (other.step, other.digest) == (event.step, event.digest) for other in (*intents, *rungs)
-            )
+            above: list[Intent | Rung] = [*intents, *rungs]
+            return any((other.step, other.digest) == (event.step, event.digest) for other in above)
         case ApprovalRequested():
             return any(other.approval == event.request.approval_id for other in intents)
         case ApprovalDecided():
@@ -132,5 +131,3 @@ def test_no_order_of_events_makes_it_fall_over(story: Story, other: Story, chanc
     for violation in audit(story.records()):
         assert violation.rule in RULES
         assert violation.message
-
-

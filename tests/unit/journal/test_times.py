@@ -25,7 +25,9 @@ def test_a_time_is_read_again_to_the_microsecond(now: float) -> None:
 
 
 def test_other_offsets_are_read() -> None:
-    assert seconds("2026-01-01T02:00:00+02:00") == seconds("2026-01-01T00:00:00Z") == seconds(iso(1_767_225_600))
+    assert (
+        seconds("2026-01-01T02:00:00+02:00") == seconds("2026-01-01T00:00:00Z") == seconds(iso(1_767_225_600))
+    )
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z"])

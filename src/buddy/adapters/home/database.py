@@ -15,6 +15,7 @@ from buddy.adapters.home.schema import MIGRATIONS
 from buddy.errors import HomeUnavailable
 
 _KEY_BYTES = 32
+_OURS = int.from_bytes(b"Budd", "big")
 
 
 class Transaction:
@@ -104,7 +105,7 @@ def ready(folder: Path, busy_timeout_s: float, scripts: Sequence[str] = MIGRATIO
         scripts: the migrations known.
 
     Raises:
-        HomeUnavailable: it was there and is empty or gone, or is newer than the scripts.
+        HomeUnavailable: it was there and is gone, is another program's, or is newer than the scripts.
         sqlite3.Error: SQLite cannot use it.
     """
     path = folder / DATABASE
@@ -112,11 +113,11 @@ def ready(folder: Path, busy_timeout_s: float, scripts: Sequence[str] = MIGRATIO
         if path.with_name(f"{DATABASE}-wal").exists():
             raise unavailable.missing(path)
         _make(folder, scripts)
-    if path.stat().st_size == 0:
-        # It is put in place whole, so nothing but a loss empties it; SQLite would take it for a new one.
-        raise unavailable.missing(path)
     connection = _connect(path, busy_timeout_s)
     try:
+        if connection.execute("PRAGMA application_id").fetchone()[0] != _OURS:
+            # It is put in place whole; one that was emptied since would look new to SQLite.
+            raise unavailable.foreign(path)
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         if mode != "wal":
             raise HomeUnavailable(
@@ -141,6 +142,7 @@ def _make(folder: Path, scripts: Sequence[str]) -> None:
     connection = _connect(draft, 0)
     try:
         _migrate(connection, draft, scripts)
+        connection.execute(f"PRAGMA application_id={_OURS}")
         connection.execute("INSERT INTO meta VALUES ('key', ?)", (secrets.token_bytes(_KEY_BYTES),))
         connection.execute("PRAGMA journal_mode=WAL")
     finally:

@@ -39,8 +39,15 @@ def from_system(folder: Path, problem: OSError) -> HomeUnavailable:
 
 
 def missing(path: Path) -> HomeUnavailable:
-    """Say that a database is gone or empty that cannot have been so."""
-    return HomeUnavailable(f"{path} {_UNSOUND} (it is empty or gone, which no Buddy leaves behind)")
+    """Say that a database is gone while its write-ahead log is still there."""
+    return HomeUnavailable(
+        f"{path} {_UNSOUND} (it is gone, but its write-ahead log {path.name}-wal is there)"
+    )
+
+
+def foreign(path: Path) -> HomeUnavailable:
+    """Say that a database is not one that Buddy made."""
+    return HomeUnavailable(f"{path} {_UNSOUND} (it was emptied, or another program made it)")
 
 
 def newer(path: Path, version: int, known: int) -> HomeUnavailable:

@@ -3,25 +3,16 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from buddy.adapters.journal.disk import Disk, stop, write_all, write_whole
 from buddy.errors import ClosedStop
 from buddy.journal.events import Record
 
+if TYPE_CHECKING:
+    from buddy.projections.outputs import Output
+
 BUFFER = 64 * 1024
-
-
-class Output(Protocol):
-    """One projection of the journal."""
-
-    def feed(self, record: Record) -> bytes:
-        """Take in a record; returns what to append to the file."""
-        ...
-
-    def close(self) -> bytes | None:
-        """Return the whole content of a file that is written at the end, None for one that grew."""
-        ...
 
 
 class _Growing:
@@ -29,7 +20,7 @@ class _Growing:
 
     __slots__ = ("buffer", "feed", "file", "path")
 
-    def __init__(self, path: Path, output: Output) -> None:
+    def __init__(self, path: Path, output: "Output") -> None:
         self.path = path
         self.feed = output.feed
         self.buffer = bytearray()
@@ -51,7 +42,7 @@ class FileSink:
         ClosedStop: here and from every method: a file could not be written.
     """
 
-    def __init__(self, folder: Path, outputs: Mapping[str, Output], *, disk: Disk | None = None) -> None:
+    def __init__(self, folder: Path, outputs: "Mapping[str, Output]", *, disk: Disk | None = None) -> None:
         self.folder = folder
         self._disk = disk or Disk()
         self._stopped = ""

@@ -105,7 +105,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self,
         when: float,
         callback: Callable[[Unpack[Ts]], object],
-        *args: Unpack[Ts],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call a function when the clock has come to `when`."""
@@ -114,7 +114,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return super().call_at(math.nextafter(when, -math.inf), callback, *args, context=context)
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Run a function now, in the loop."""
         future: asyncio.Future[T] = self.create_future()

@@ -34,7 +34,7 @@ class ContractTool:
 
     Attributes:
         contract: what it promises.
-        sync: a live call runs in a thread.
+        sync: a live call or its undo runs in a thread.
     """
 
     def __init__(self, contract: ToolContract, seed: int = 0) -> None:

@@ -32,7 +32,8 @@ class Tool(ContractTool):
 
     Attributes:
         contract: what it promises.
-        sync: a live call runs in a thread; who gives up waiting and still wants its end keeps the task.
+        sync: a live call or its undo runs in a thread; who gives up waiting and still wants its end keeps
+            the task.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Tool(ContractTool):
         self._converted = converted
         self._names = names
         self._inline = inline
-        self.sync = live.sync and not inline
+        self.sync = self._uses_threads()
         self.__doc__ = live.function.__doc__
         self.__name__ = getattr(live.function, "__name__", contract.name)
         self.__module__ = getattr(live.function, "__module__", __name__)
@@ -85,6 +86,7 @@ class Tool(ContractTool):
             inline=inline,
         )
         twin._handlers = self._handlers
+        twin.sync = twin._uses_threads()
         return twin
 
     def check(self, args: dict[str, Any]) -> str:
@@ -141,7 +143,12 @@ class Tool(ContractTool):
             raise BadInput(f"{self.name} has a {what} handler already")
         names = self._names if what in ("preview", "mock") else None
         self._handlers[what] = signature.handler(function, names, {"undo": 2, "probe": 1}.get(what, 0))
+        self.sync = self._uses_threads()
         return function
+
+    def _uses_threads(self) -> bool:
+        acting = (self._handlers[what] for what in ("live", "undo") if what in self._handlers)
+        return not self._inline and any(handler.sync for handler in acting)
 
     async def _preview(self, args: dict[str, Any], ctx: CallContext) -> Preview:
         found = self._handlers.get("preview")

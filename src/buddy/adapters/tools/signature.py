@@ -5,7 +5,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +14,10 @@ from msgspec import inspect as types
 from buddy.errors import BadInput
 from buddy.ports import CallContext
 
+T = TypeVar("T")
+
 _PASSED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_REST = inspect.Parameter.VAR_KEYWORD
 _SILENT: tuple[Any, ...] = (inspect.Parameter.empty, Any, None, type(None), dict, dict[str, Any])
 """Return annotations that say nothing about the shape of a result."""
 
@@ -67,30 +70,27 @@ def read(function: Callable[..., Any]) -> Signature:
     Raises:
         BadInput: a parameter cannot be given by name, or an annotation has no JSON form.
     """
-    parameters = dict(_parameters(function))
-    hints = _hints(function)
+    parameters = _named(function, _signature(function))
+    hints = _hints(function, parameters)
     context = _context(parameters, hints)
     passed = {name: it for name, it in parameters.items() if it.kind in _PASSED and name != context}
     annotations = {name: hints.get(name, Any) for name in passed}
-    rest = next((it for it in parameters.values() if it.kind is inspect.Parameter.VAR_KEYWORD), None)
-    if rest is not None and hints.get(rest.name, Any) is not Any:
-        annotations[f"**{rest.name}"] = hints[rest.name]
+    rest = next((f"**{name}" for name, it in parameters.items() if it.kind is _REST), None)
+    if rest is not None:
+        annotations[rest] = hints.get(rest[2:], Any)
     schemas, shared = _schemas(function, annotations)
-    open_to: Any = rest is not None and schemas.pop(f"**{rest.name}", True)
-    for name, parameter in passed.items():
-        schemas[name] |= _default(parameter)
     required = [name for name, it in passed.items() if it.default is inspect.Parameter.empty]
-    schema: dict[str, Any] = {"type": "object", "properties": schemas, "additionalProperties": open_to}
-    if required:
-        schema["required"] = required
-    if shared:
-        schema["$defs"] = shared
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: schemas[name] | _default(it) for name, it in passed.items()},
+        "additionalProperties": (schemas[rest] or True) if rest else False,
+    }
     return Signature(
-        input=schema,
+        input=schema | ({"required": required} if required else {}) | ({"$defs": shared} if shared else {}),
         output=_output(function, hints.get("return", Any)),
         names=tuple(passed),
         converted={
-            name: hint for name, hint in annotations.items() if name in passed and not _is_plain(hint)
+            name: annotations[name] for name in passed if not _remembered(_is_plain, annotations[name])
         },
         context=context,
     )
@@ -111,9 +111,10 @@ def handler(function: Callable[..., Any], names: tuple[str, ...] | None, positio
         raise BadInput(f"expected a function as handler, found {type(function).__name__}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise BadInput(f"{place(function)} yields; a handler returns its result whole")
-    signature, context = inspect.signature(function), ""
+    signature, context = _signature(function), ""
     if names is not None:
-        context = _context(dict(_parameters(function)), _hints(function))
+        parameters = _named(function, signature)
+        context = _context(parameters, _hints(function, parameters))
     given = (names or ()) + ((context,) if context else ())
     try:
         signature.bind(*range(positions), **dict.fromkeys(given))
@@ -148,30 +149,36 @@ def place(function: Callable[..., Any]) -> str:
     return f"{getattr(inner, '__module__', '?')}.{getattr(inner, '__qualname__', type(inner).__name__)}"
 
 
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
     try:
-        parameters = inspect.signature(function).parameters
+        return inspect.signature(function)
     except (TypeError, ValueError) as problem:
         raise BadInput(f"{place(function)} has no signature to read: {problem}") from problem
-    for number, (name, parameter) in enumerate(parameters.items()):
+
+
+def _named(function: Callable[..., Any], signature: inspect.Signature) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters, all of which can be given by name."""
+    for number, (name, parameter) in enumerate(signature.parameters.items()):
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             raise BadInput(f"{place(function)}: *{name} cannot be given by name; name each argument")
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
             raise BadInput(f"{place(function)}: {name} is positional-only and cannot be given by name")
         if number == 0 and name in ("self", "cls"):
             raise BadInput(f"{place(function)}: decorate a function or a bound method, {name} is no argument")
-    return parameters
+    return signature.parameters
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def _hints(function: Callable[..., Any], parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
     target = function.func if isinstance(function, functools.partial) else function
     if not inspect.isroutine(target):
         target = type(target).__call__
+    shown = {name: it.annotation for name, it in parameters.items() if it.annotation is not it.empty}
     try:
         try:
-            return typing.get_type_hints(target, include_extras=True)
+            return shown | typing.get_type_hints(target, include_extras=True)
         except NameError:  # imported for type checkers only, as such imports of CallContext often are
-            return typing.get_type_hints(target, localns={"CallContext": CallContext}, include_extras=True)
+            known = {"CallContext": CallContext}
+            return shown | typing.get_type_hints(target, localns=known, include_extras=True)
     except (NameError, AttributeError, TypeError, SyntaxError) as problem:
         raise BadInput(
             f"{place(function)}: an annotation cannot be resolved: {problem}; it has to name what stands in"
@@ -181,22 +188,40 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _context(parameters: Mapping[str, inspect.Parameter], hints: Mapping[str, Any]) -> str:
     for name in parameters:
-        if hints.get(name) is CallContext or (name == "ctx" and name not in hints):
+        hint = hints.get(name)
+        if (
+            hint is CallContext
+            or CallContext in typing.get_args(hint)
+            or (name == "ctx" and name not in hints)
+        ):
             return name
     return ""
 
 
 def _schemas(
     function: Callable[..., Any], annotations: Mapping[str, Any]
-) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+) -> tuple[Mapping[str, dict[str, Any]], dict[str, Any]]:
     try:
-        schemas, shared = msgspec.json.schema_components(annotations.values(), ref_template="#/$defs/{name}")
+        schemas, shared = _remembered(_components, tuple(annotations.values()))
     except (TypeError, RecursionError) as problem:
-        told = ", ".join(
-            f"{name} is {_named(hint)}" for name, hint in annotations.items() if not _has_form(hint)
-        )
+        bare = {name: hint for name, hint in annotations.items() if not _has_form(hint)}
+        told = ", ".join(f"{name} is {_spelled(hint)}" for name, hint in bare.items())
         raise BadInput(f"{place(function)}: {told or problem}, which JSON has no form for") from problem
     return dict(zip(annotations, schemas, strict=True)), shared
+
+
+@functools.lru_cache(maxsize=1024)
+def _components(hints: tuple[Any, ...]) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    return msgspec.json.schema_components(hints, ref_template="#/$defs/{name}")
+
+
+def _remembered(compute: "functools._lru_cache_wrapper[T]", hint: Any) -> T:
+    """Compute what a hint means, once where it can be a key; worlds make the same tools over and over."""
+    try:
+        hash(hint)
+    except TypeError:  # `Meta(extra_json_schema={...})` has no hash
+        return compute.__wrapped__(hint)
+    return compute(hint)
 
 
 def _has_form(hint: Any) -> bool:
@@ -224,6 +249,7 @@ def _output(function: Callable[..., Any], hint: Any) -> dict[str, Any] | None:
     return (schema | {"$defs": shared}) if shared else schema
 
 
+@functools.lru_cache(maxsize=1024)
 def _is_plain(hint: Any) -> bool:
     """Whether values of a type are what JSON decodes to, so that they can be handed over as they are."""
     seen: set[int] = set()
@@ -252,5 +278,5 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return asyncio.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
 
 
-def _named(hint: Any) -> str:
+def _spelled(hint: Any) -> str:
     return hint.__qualname__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)

@@ -1,6 +1,3 @@
-import errno
-import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -9,46 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.adapters.journal.faulty_disk import FaultyDisk
 
 from buddy.adapters.journal import FileJournal, read
 from buddy.errors import BadInput, ClosedStop, JournalDamaged
-from buddy.journal import codec
-from buddy.journal.codec import Head
-from buddy.journal.events import PlanStarted, Record
-
-TIME = "2026-01-01T00:00:00.000000+00:00"
-LARGE = b"x" * 100_000
-
-
-def event(number: int) -> PlanStarted:
-    return PlanStarted(plan=f"plan {number} \N{SNOWMAN}", steps=number)
-
-
-def lines_of(count: int) -> list[bytes]:
-    """The first lines of any journal that these tests write."""
-    head, lines = Head(), []
-    for number in range(count):
-        line, head = codec.encode(event(number), head, TIME)
-        lines.append(line)
-    return lines
-
-
-def write(folder: Path, count: int) -> Path:
-    journal = FileJournal.create(folder)
-    for number in range(count):
-        journal.append(event(number), TIME)
-    journal.close()
-    return folder / "journal.jsonl"
-
-
-def plans(folder: Path, *, allow_torn: bool = False) -> list[int]:
-    return [record.event.steps for record, _ in read(folder, allow_torn=allow_torn)]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "runs" / "run_1"
+from buddy.journal.events import Record
+from unit.adapters.journal.faulty_disk import FaultyDisk
+from unit.adapters.journal.journals import TIME, event, lines_of, plans, write
 
 
 class TestWriting:
@@ -107,7 +70,10 @@ class TestWriting:
             journal.append(event(1), TIME)
 
     @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-    @given(batches=st.lists(st.integers(0, 4), max_size=5), reopen=st.lists(st.booleans(), min_size=5, max_size=5))
+    @given(
+        batches=st.lists(st.integers(0, 4), max_size=5),
+        reopen=st.lists(st.booleans(), min_size=5, max_size=5),
+    )
     def test_any_grouping_gives_the_same_bytes(
         self, tmp_path_factory: pytest.TempPathFactory, batches: list[int], reopen: list[bool]
     ) -> None:
@@ -140,6 +106,16 @@ class TestTaken:
         write(folder, 2)
         assert plans(folder) == [0, 1]
 
+    def test_a_run_that_appears_at_the_last_moment_is_seen(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = write(folder, 1).read_bytes()
+        exists = Path.exists
+        monkeypatch.setattr(Path, "exists", lambda path: path.name != "journal.jsonl" and exists(path))
+        with pytest.raises(BadInput, match="already holds a run"):
+            FileJournal.create(folder)
+        assert (folder / "journal.jsonl").read_bytes() == before
+
     def test_a_file_in_the_place_of_the_folder(self, tmp_path: Path) -> None:
         (tmp_path / "taken").write_text("mine")
         with pytest.raises(BadInput, match="taken"):
@@ -168,7 +144,10 @@ class TestTaken:
             "sys.stdin.read()\n"
         )
         with subprocess.Popen(
-            [sys.executable, "-c", script, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", script, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         ) as other:
             assert other.stdout is not None
             assert other.stdout.readline() == "open\n"
@@ -317,137 +296,3 @@ class TestReading:
         (tmp_path / "journal.jsonl").mkdir()
         with pytest.raises(BadInput, match="cannot be read"):
             list(read(tmp_path))
-
-
-class TestBlobs:
-    def test_a_large_result_is_kept_by_its_digest(self, folder: Path) -> None:
-        journal = FileJournal.create(folder)
-        digest = journal.write_blob(LARGE)
-        assert digest == hashlib.sha256(LARGE).hexdigest()
-        assert journal.write_blob(LARGE) == digest
-        assert journal.read_blob(digest) == LARGE
-        assert [path.name for path in (folder / "blobs").iterdir()] == [digest]
-        journal.close()
-
-    def test_another_content_is_refused(self, folder: Path) -> None:
-        journal = FileJournal.create(folder)
-        digest = journal.write_blob(LARGE)
-        (folder / "blobs" / digest).write_bytes(LARGE[:-1])
-        with pytest.raises(JournalDamaged, match="not what was written"):
-            journal.read_blob(digest)
-        (folder / "blobs" / digest).unlink()
-        with pytest.raises(JournalDamaged, match="cannot be read"):
-            journal.read_blob(digest)
-        journal.close()
-
-    @pytest.mark.parametrize("digest", ["", "../journal.jsonl", "/etc/hostname", "A" * 64, "0" * 64 + "/.."])
-    def test_a_digest_cannot_lead_elsewhere(self, folder: Path, digest: str) -> None:
-        journal = FileJournal.create(folder)
-        with pytest.raises(JournalDamaged, match="no SHA-256"):
-            journal.read_blob(digest)
-        journal.close()
-
-
-def scenario(folder: Path, disk: FaultyDisk) -> tuple[FileJournal | None, int]:
-    """Write until something fails; returns how many lines were promised to be durable."""
-    durable = 0
-    journal = None
-    try:
-        journal = FileJournal.create(folder, disk=disk)
-        for number in range(6):
-            journal.append(event(number), TIME)
-            if number in (0, 2, 3, 5):
-                if number == 3:
-                    journal.write_blob(LARGE)
-                journal.flush()
-                durable = number + 1
-    except ClosedStop as stopped:
-        assert isinstance(stopped.__cause__, OSError)
-        assert disk.failed
-    return journal, durable
-
-
-def count_calls(folder: Path) -> int:
-    disk = FaultyDisk()
-    journal, _ = scenario(folder, disk)
-    assert journal is not None
-    journal.close()
-    return len(disk.calls)
-
-
-@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
-@pytest.mark.parametrize("torn", [0, 1, 60, 10_000])
-def test_every_call_fails_once_and_what_was_promised_is_there(tmp_path: Path, code: int, torn: int) -> None:
-    calls = count_calls(tmp_path / "whole")
-    assert calls > 10
-    for fail_at in range(1, calls + 1):
-        folder = tmp_path / f"run_{fail_at}"
-        disk = FaultyDisk(fail_at, code, torn, chunk=700)
-        journal, durable = scenario(folder, disk)
-        if not disk.failed:
-            assert journal is not None
-            journal.close()
-            continue
-        at_failure = len(disk.calls)
-        if journal is not None:
-            assert_poisoned(journal, folder)
-        assert len(disk.calls) == at_failure, "a failed disk was asked again"
-        assert_prefix(folder, durable)
-
-
-def assert_poisoned(journal: FileJournal, folder: Path) -> None:
-    said = set()
-    for attempt in (
-        lambda: journal.append(event(9), TIME),
-        journal.flush,
-        lambda: journal.write_blob(b"more"),
-        journal.flush,
-    ):
-        with pytest.raises(ClosedStop, match="buddy resume") as caught:
-            attempt()
-        said.add(str(caught.value))
-    assert len(said) == 1
-    assert str(folder) in said.pop()
-    journal.close()
-
-
-def assert_prefix(folder: Path, durable: int) -> None:
-    content = (folder / "journal.jsonl").read_bytes()
-    assert b"".join(lines_of(6)).startswith(content)
-    if not content.count(b"\n"):
-        assert durable == 0
-        return
-    journal = FileJournal.open(folder)
-    assert journal.head.seq >= durable
-    for number in range(journal.head.seq, 6):
-        journal.append(event(number), TIME)
-    journal.close()
-    assert plans(folder) == list(range(6))
-    for blob in (folder / "blobs").glob("*"):
-        if not blob.name.endswith(".tmp"):
-            assert blob.read_bytes() == LARGE
-
-
-def test_the_sentence_names_cause_and_remedy(folder: Path) -> None:
-    journal = FileJournal.create(folder)
-    journal._disk = FaultyDisk(1, errno.ENOSPC)
-    journal.append(event(0), TIME)
-    with pytest.raises(ClosedStop) as caught:
-        journal.flush()
-    assert os.strerror(errno.ENOSPC) in str(caught.value)
-    assert "free some space" in str(caught.value)
-    assert "the run stopped" in str(caught.value)
-    journal.close()
-
-
-def test_a_real_full_device(folder: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full")
-    journal = FileJournal.create(folder)
-    full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, journal._file)
-    os.close(full)
-    journal.append(event(0), TIME)
-    with pytest.raises(ClosedStop, match="free some space"):
-        journal.flush()
-    journal.close()

@@ -3,12 +3,12 @@ import json
 from pathlib import Path
 
 import pytest
-from unit.adapters.journal.faulty_disk import FaultyDisk
 
 from buddy.adapters.journal import FileSink
 from buddy.adapters.journal.sink import BUFFER
 from buddy.errors import ClosedStop
 from buddy.journal.events import PlanStarted, Record
+from unit.adapters.journal.faulty_disk import FaultyDisk
 
 
 class Lines:
@@ -89,28 +89,35 @@ def test_every_call_fails_once(tmp_path: Path, code: int) -> None:
         (folder / "summary.json").write_bytes(b"old")
         disk = FaultyDisk(fail_at, code, torn=1)
         sink = FileSink(folder, {"log.jsonl": Lines(), "summary.json": Count()}, disk=disk)
-        try:
-            sink.feed(record(1))
-            sink.flush()
-            sink.feed(record(2))
-            sink.close()
-        except ClosedStop as stopped:
-            assert isinstance(stopped.__cause__, OSError)
-            assert str(folder) in str(stopped)
-            calls = len(disk.calls)
-            for attempt in (lambda: sink.feed(record(3)), sink.flush):
-                with pytest.raises(ClosedStop):
-                    attempt()
-            sink.close()
-            assert len(disk.calls) == calls, "a failed disk was asked again"
-            assert b"1\n2\n".startswith((folder / "log.jsonl").read_bytes())
-            assert (folder / "summary.json").read_bytes() in (b"old", b'{"seen": 2}')
-            assert not list(folder.glob(".*"))
-        else:
+        stopped = write_two_records(sink)
+        if stopped is None:
             assert not disk.failed
             assert fail_at > 5
             return
+        assert isinstance(stopped.__cause__, OSError)
+        assert str(folder) in str(stopped)
+        calls = len(disk.calls)
+        with pytest.raises(ClosedStop):
+            sink.feed(record(3))
+        with pytest.raises(ClosedStop):
+            sink.flush()
+        sink.close()
+        assert len(disk.calls) == calls, "a failed disk was asked again"
+        assert b"1\n2\n".startswith((folder / "log.jsonl").read_bytes())
+        assert (folder / "summary.json").read_bytes() in (b"old", b'{"seen": 2}')
+        assert not list(folder.glob(".*"))
     pytest.fail("the scenario never ended")
+
+
+def write_two_records(sink: FileSink) -> ClosedStop | None:
+    try:
+        sink.feed(record(1))
+        sink.flush()
+        sink.feed(record(2))
+        sink.close()
+    except ClosedStop as stopped:
+        return stopped
+    return None
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -1,4 +1,3 @@
-import builtins
 import sys
 import traceback
 from pathlib import Path
@@ -17,8 +16,7 @@ def refused(reference: str, environ: dict[str, str] | None = None) -> str:
     with pytest.raises(InvalidArguments) as caught:
         EnvSecrets(environ or {}).resolve(reference)
     told = "".join(traceback.format_exception(caught.value))
-    assert SECRET not in str(caught.value)
-    assert SECRET not in told.replace(f"resolve({reference!r})", "")
+    assert SECRET not in told
     return str(caught.value)
 
 
@@ -103,8 +101,6 @@ class TestKeyring:
         assert "cannot be read" in refused("keyring:crm/ada")
 
     def test_without_the_package_the_extra_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = builtins.__import__
-        monkeypatch.setattr(builtins, "__import__", real)
         monkeypatch.setitem(sys.modules, "keyring", None)
         assert "buddy-control[keyring]" in refused("keyring:crm/ada")
 

@@ -148,6 +148,7 @@ def full() -> Tool:
 
     @act.mock
     def mock(a: int, b: list[int] | None = None, ctx: CallContext | None = None) -> dict[str, int]:
+        assert ctx is CTX
         return {"a": -a, "b": 0}
 
     @act.undo
@@ -387,6 +388,23 @@ def test_sync_handlers_leave_the_loop_unless_they_run_inline() -> None:
     assert (thread.sync, loop.sync, thread.bound(inline=True).sync) == (True, False, False)
     assert run(thread.live({}, CTX)) == "buddy-tool"
     assert run(loop.live({}, CTX)) == run(thread.bound(inline=True).live({}, CTX)) == "MainThread"
+
+
+def test_a_tool_whose_undo_blocks_runs_in_threads_too() -> None:
+    @tool(undo="exact")
+    async def act() -> None: ...
+
+    @act.preview
+    def _() -> Preview:
+        return Preview()
+
+    before = act.bound()
+    assert (act.sync, before.sync) == (False, False)
+
+    @act.undo
+    def _(call: Call, result: Any) -> None: ...
+
+    assert (act.sync, act.bound().sync, act.bound(inline=True).sync) == (True, True, False)
 
 
 def test_a_sync_wrapper_around_an_async_function_is_awaited() -> None:

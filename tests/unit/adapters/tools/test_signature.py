@@ -41,6 +41,10 @@ class Opaque:
     pass
 
 
+class Odd(list[int]):
+    """Metadata without a hash."""
+
+
 class Dated(TypedDict):
     day: datetime.date
 
@@ -153,6 +157,17 @@ def test_a_type_that_holds_itself_is_plain_where_its_parts_are() -> None:
     )
 
 
+def test_a_type_that_cannot_be_a_key_is_read_all_the_same() -> None:
+    def odd(
+        a: Annotated[str, Meta(extra_json_schema={"pattern": "^x"})], b: Annotated[Status, Odd()]
+    ) -> None:
+        raise NotImplementedError
+
+    read = signature.read(odd)
+    assert read.input["properties"]["a"] == {"type": "string", "pattern": "^x"}
+    assert read.converted.keys() == {"b"}
+
+
 def test_a_default_that_json_cannot_show_is_left_out_of_the_schema() -> None:
     def odd(a: int = 1, b: Any = Opaque()) -> None:  # noqa: B008
         raise NotImplementedError
@@ -208,11 +223,15 @@ def test_the_context_is_no_argument() -> None:
     def by_name(a, ctx):  # type: ignore[no-untyped-def]
         raise NotImplementedError
 
+    def perhaps(a: int, ctx: CallContext | None = None) -> None:
+        raise NotImplementedError
+
     def data(ctx: str) -> None:
         raise NotImplementedError
 
     assert (signature.read(by_type).context, signature.read(by_type).names) == ("where", ("a",))
     assert (signature.read(by_name).context, signature.read(by_name).names) == ("ctx", ("a",))
+    assert (signature.read(perhaps).context, signature.read(perhaps).names) == ("ctx", ("a",))
     assert (signature.read(data).context, signature.read(data).names) == ("", ("ctx",))
 
 

@@ -1,0 +1,177 @@
+"""Asking a person, and what comes back."""
+
+from msgspec import Struct
+
+from buddy.core.approvals import binding, differences
+from buddy.engine.plans import PlanState
+from buddy.engine.run import Run
+from buddy.journal.events import ApprovalDecided, ApprovalRequested
+from buddy.journal.times import iso
+from buddy.model.approval import Approval, ApprovalRequest, ApprovalState
+from buddy.model.contract import ToolContract
+from buddy.model.outcome import Preview
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """What a person is asked about.
+
+    Attributes:
+        step_id: of the step, or of the whole fan-out.
+        contract: of the tool.
+        agent: who wants to act.
+        args: the arguments; of a fan-out the list of them.
+        digest: of the arguments.
+        previews: of the call, of every item of a fan-out, or none where nothing can be read before.
+        fan_out: it asks for many at once.
+        reasons: why a person is asked.
+        earlier: identical actions taken before.
+        confidence: of the step.
+    """
+
+    step_id: str
+    contract: ToolContract
+    agent: str
+    args: object
+    digest: str
+    previews: tuple[Preview, ...]
+    fan_out: bool = False
+    reasons: tuple[str, ...]
+    earlier: int = 0
+    confidence: float | None = None
+
+    def binding(self) -> str:
+        """Digest of what a yes would bind."""
+        return binding(self.contract, self.digest, self.previews)
+
+
+class Granted(Struct, frozen=True):
+    """A person said yes to exactly this."""
+
+    request: ApprovalRequest
+
+
+class Edited(Struct, frozen=True):
+    """A person said yes to other arguments, which have to be rehearsed and asked about again."""
+
+    args: dict[str, object]
+
+
+class Waiting(Struct, frozen=True):
+    """Nobody decided yet."""
+
+    approval: str
+    reason: str
+
+
+class Refused(Struct, frozen=True):
+    """A person said no, or nobody answered in time."""
+
+    reason: str
+
+
+Answer = Granted | Edited | Waiting | Refused
+
+_FINAL = {
+    ApprovalState.DENIED: "denied",
+    ApprovalState.EXPIRED: "expired before anybody decided",
+    ApprovalState.CANCELLED: "cancelled",
+}
+
+
+async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
+    """Ask about an action, or look at what was said about it before.
+
+    A yes holds only for what it was given for: when contract, arguments or previewed changes differ, a
+    request with the difference takes its place.
+    """
+    wanted = question.binding()
+    known = plan.approvals.get(question.step_id)
+    approval = run.home.approval(known, run.clock.now()) if known else None
+    if approval is not None and approval.request.binding == wanted:
+        return _answer(run, plan, approval)
+    if approval is not None and approval.state in _FINAL:
+        return _answer(run, plan, approval)
+    edited = _edit(approval)
+    if edited is not None and plan.edited.get(question.step_id) != edited:
+        plan.edited[question.step_id] = edited
+        return Edited(edited)
+    request = _request(run, plan, question, wanted, approval)
+    vote = await run.interaction.decide(request, question.confidence)
+    approval = run.home.ask(request)
+    plan.approvals[question.step_id] = request.approval_id
+    run.record(ApprovalRequested(request=request))
+    if vote is None:
+        run.flush()
+        run.interaction.approval_requested(request)
+        return Waiting(request.approval_id, f"waits for a person: {'; '.join(request.reasons)}")
+    return _answer(run, plan, run.home.vote(request.approval_id, vote, run.clock.now()))
+
+
+def _edit(approval: Approval | None) -> dict[str, object] | None:
+    if approval is None or approval.state is not ApprovalState.APPROVED:
+        return None
+    return next((vote.edited_args for vote in reversed(approval.votes) if vote.edited_args is not None), None)
+
+
+def _answer(run: Run, plan: PlanState, approval: Approval) -> Answer:
+    request = approval.request
+    if approval.state is ApprovalState.PENDING:
+        return Waiting(request.approval_id, f"waits for a person: {'; '.join(request.reasons)}")
+    edited = _edit(approval)
+    if edited is not None and plan.edited.get(request.step_id) != edited:
+        plan.edited[request.step_id] = edited
+        return Edited(edited)
+    voters = [vote.by for vote in approval.votes]
+    said = "; ".join(vote.reason for vote in approval.votes if vote.reason)
+    run.record(
+        ApprovalDecided(
+            approval=request.approval_id,
+            plan=request.plan_id,
+            step=request.step_id,
+            tool=request.tool,
+            state=approval.state,
+            by=voters,
+            reason=said,
+        )
+    )
+    if approval.state is ApprovalState.APPROVED:
+        return Granted(request)
+    what = _FINAL.get(approval.state, "superseded by another request")
+    by = f" by {', '.join(voters)}" if voters else ""
+    return Refused(f"approval {request.approval_id} was {what}{by}{f': {said}' if said else ''}")
+
+
+def _request(
+    run: Run, plan: PlanState, question: Question, wanted: str, before: Approval | None
+) -> ApprovalRequest:
+    now = run.clock.now()
+    previous = before.request if before is not None else None
+    preview = question.previews[0] if question.previews and not question.fan_out else None
+    changed: tuple[str, ...] = ()
+    if previous is not None:
+        if previous.args != question.args:
+            changed = ("the arguments are different",)
+        if previous.contract != question.contract.digest:
+            changed = (*changed, "the tool's contract is different")
+        changed = (*changed, *differences(question.contract, previous.preview, preview))
+    return ApprovalRequest(
+        approval_id=run.ids.new("ap"),
+        run_id=run.run_id,
+        plan_id=plan.plan_id,
+        step_id=question.step_id,
+        tool=question.contract.name,
+        agent=question.agent,
+        args=question.args,
+        preview=preview,
+        items=list(question.previews) if question.fan_out else [],
+        risk=question.contract.risk,
+        reasons=question.reasons,
+        earlier=question.earlier,
+        binding=wanted,
+        contract=question.contract.digest,
+        requested_at=iso(now),
+        expires_at=iso(now + run.config.approval_expiry_s),
+        quorum=run.config.approval_quorum,
+        supersedes=previous.approval_id if previous is not None else None,
+        difference=changed,
+    )

@@ -1,0 +1,147 @@
+"""One attempt at a rung: call the handler, mind the time, and say in one record what went wrong."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from msgspec import Struct
+
+from buddy.core.canonical import canonical
+from buddy.errors import ChangedSince, ClosedStop, IllegalMove, ToolError
+from buddy.model.contract import ToolContract
+from buddy.model.mode import Mode
+from buddy.model.mode import OnError
+from buddy.model.outcome import CallError
+from buddy.ports import Secrets
+
+MESSAGE_LENGTH = 2_000
+REDACTED = "***"
+
+
+class Passed(Struct, frozen=True):
+    """The handler returned."""
+
+    value: Any
+
+
+class StillRunning(Struct, frozen=True):
+    """The time is up but the handler's thread cannot be stopped; `task` ends when it does."""
+
+    task: Any
+
+
+Attempt = Passed | CallError | StillRunning
+
+
+async def attempt(
+    work: Awaitable[Any], contract: ToolContract, mode: Mode, *, in_thread: bool = False, redact: tuple[str, ...] = ()
+) -> Attempt:
+    """Run a handler within its contract's timeout.
+
+    Args:
+        work: the handler's call.
+        contract: of the tool.
+        mode: the rung; what an error means depends on it.
+        in_thread: the handler cannot be cancelled, so it is left running when the time is up.
+        redact: secrets that must not appear in the error.
+    """
+    try:
+        if in_thread:
+            task = asyncio.ensure_future(work)
+            done, _ = await asyncio.wait((task,), timeout=contract.timeout_s)
+            return Passed(task.result()) if done else StillRunning(task)
+        async with asyncio.timeout(contract.timeout_s):
+            return Passed(await work)
+    except (ClosedStop, IllegalMove):
+        raise
+    except Exception as problem:  # noqa: BLE001 - a tool may raise anything; every kind becomes a record
+        return error_of(problem, contract, mode, redact)
+
+
+def error_of(problem: BaseException, contract: ToolContract, mode: Mode, redact: tuple[str, ...] = ()) -> CallError:
+    """Say what an exception of a handler means (SPEC section 4).
+
+    Args:
+        problem: what it raised.
+        contract: of the tool.
+        mode: the rung that it was called on.
+        redact: secrets that must not appear.
+    """
+    kind = type(problem).__name__
+    message = hidden(str(problem) or kind, redact)[:MESSAGE_LENGTH]
+    if isinstance(problem, ToolError):
+        return CallError(
+            kind,
+            message,
+            no_effect=True,
+            retryable=problem.retryable,
+            counts=problem.counts_against_tool,
+            retry_after=problem.retry_after,
+        )
+    harmless = mode is not Mode.LIVE or not contract.writes or contract.on_error is OnError.NO_EFFECT
+    if isinstance(problem, TimeoutError):
+        text = f"no answer within {contract.timeout_s:g} s" if not str(problem) else message
+        return CallError("Timeout", text, no_effect=harmless)
+    if isinstance(problem, ChangedSince):
+        return CallError(kind, message, no_effect=True, retryable=False)
+    return CallError(kind, message, no_effect=harmless)
+
+
+def timed_out(contract: ToolContract) -> CallError:
+    """Say that a thread did not answer in time: it may act at any moment."""
+    text = f"no answer within {contract.timeout_s:g} s; the handler's thread is still running"
+    return CallError("Timeout", text, no_effect=not contract.writes)
+
+
+def hidden(text: str, secrets: tuple[str, ...]) -> str:
+    """Return a text without the secrets in it."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, REDACTED)
+    return text
+
+
+def hidden_value(value: Any, secrets: tuple[str, ...]) -> Any:
+    """Return a JSON value without the secrets in any of its texts."""
+    if not secrets:
+        return value
+    if isinstance(value, str):
+        return hidden(value, secrets)
+    if isinstance(value, dict):
+        return {hidden(key, secrets): hidden_value(entry, secrets) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [hidden_value(entry, secrets) for entry in value]
+    return value
+
+
+def with_secrets(
+    args: dict[str, Any], names: tuple[str, ...], secrets: Secrets
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return arguments with the secret ones looked up, and the secrets for redaction.
+
+    Raises:
+        InvalidArguments: a secret cannot be had.
+    """
+    if not names:
+        return args, ()
+    found = {
+        name: secrets.resolve(args[name]["$secret"])
+        for name in names
+        if isinstance(args.get(name), dict) and "$secret" in args[name]
+    }
+    return {**args, **found}, tuple(found.values())
+
+
+BLOB_BYTES = 65_536
+
+
+def is_large(value: Any) -> bytes | None:
+    """Return the canonical JSON of a value that is too large for a journal line, None for others."""
+    if not isinstance(value, str | list | dict):
+        return None
+    if isinstance(value, str) and len(value) * 4 < BLOB_BYTES:
+        return None
+    if isinstance(value, dict | list) and not value:
+        return None
+    data = canonical(value)
+    return data if len(data) > BLOB_BYTES else None

@@ -1,0 +1,164 @@
+"""A plan under way: where each of its steps stands, in arrays, because a plan may have a million."""
+
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+from buddy.core.duplicates import ActionIndex
+from buddy.core.findings import Findings
+from buddy.core.ordering import Schedule
+from buddy.core.rollback import Done
+from buddy.model.conflict import StepRef
+from buddy.model.decision import Ceiling
+from buddy.model.mode import Mode
+from buddy.model.outcome import StepStatus
+from buddy.model.plan import Agent, Step
+from buddy.ports import Toolbox
+
+STATUSES = tuple(StepStatus)
+_STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
+_MODES = (None, *Mode)
+_MODE_CODE: dict[Mode | None, int] = {mode: code for code, mode in enumerate(_MODES)}
+_SUCCEEDED = _STATUS_CODE[StepStatus.SUCCEEDED]
+
+
+class Rehearsed:
+    """What the rehearsal of a step found: digest of its arguments under which contract."""
+
+    __slots__ = ("contract", "digest")
+
+    def __init__(self, digest: str, contract: str) -> None:
+        self.digest = digest
+        self.contract = contract
+
+
+class PlanState:
+    """Where the steps of one plan stand, by place in its schedule.
+
+    Args:
+        ordinal: number of the plan in the run, from 0.
+        schedule: its steps in order.
+        tools: of its world.
+        findings: conflicts of the run.
+    """
+
+    def __init__(self, ordinal: int, schedule: Schedule, tools: Toolbox, findings: Findings) -> None:
+        size = len(schedule)
+        self.ordinal = ordinal
+        self.plan_id = schedule.plan.plan_id
+        self.schedule = schedule
+        self.tools = tools
+        self.on_failure = schedule.plan.on_failure
+        self.results: dict[int, Any] = {}
+        self.done: list[Done] = []
+        self.rehearsed: dict[str, Rehearsed] = {}
+        self.actions: ActionIndex[StepRef] = ActionIndex()
+        self.approvals: dict[str, str] = {}
+        self.edited: dict[str, dict[str, Any]] = {}
+        self.attempts: dict[str, int] = {}
+        self.item_status: dict[str, tuple[StepStatus, Mode | None, Any]] = {}
+        self.failed_groups: set[str | None] = set()
+        self.rolled_back: set[str | None] = set()
+        self.stopped: Ceiling | None = None
+        self.unsettled = size
+        self.running = 0
+        self._findings = findings
+        self._status = bytearray(size)
+        self._reached = bytearray(size)
+        self._sources = {source for needs in schedule.needs for source in needs}
+
+    def __len__(self) -> int:
+        return len(self._status)
+
+    def step(self, place: int) -> Step:
+        """Return a step."""
+        return self.schedule.steps[place]
+
+    def agent(self, name: str) -> Agent:
+        """Return what an agent of this plan may do."""
+        return self.schedule.plan.agents[name]
+
+    def status(self, place: int) -> StepStatus:
+        """Return where a step stands."""
+        return STATUSES[self._status[place]]
+
+    def reached(self, place: int) -> Mode | None:
+        """Return the highest rung that a step passed."""
+        return _MODES[self._reached[place]]
+
+    def put(self, place: int, status: StepStatus, reached: Mode | None) -> None:
+        """Note where a step stands and the highest rung that it passed."""
+        if self._status[place] == 0 and status is not StepStatus.PENDING:
+            self.unsettled -= 1
+        elif self._status[place] != 0 and status is StepStatus.PENDING:
+            self.unsettled += 1
+        self._status[place] = _STATUS_CODE[status]
+        self._reached[place] = _MODE_CODE[reached]
+
+    def keep(self, place: int, result: Any) -> None:
+        """Keep a result that a later step takes."""
+        if place in self._sources:
+            self.results[place] = result
+
+    def source(self, place: int) -> tuple[Mode | None, str] | None:
+        """Return the step that this one depends on which got least far, None where all got to LIVE."""
+        lowest: tuple[Mode | None, str] | None = None
+        for source in self.schedule.needs[place]:
+            reached = self.reached(source)
+            if reached is Mode.LIVE:
+                continue
+            if lowest is None or _MODE_CODE[reached] < _MODE_CODE[lowest[0]]:
+                lowest = (reached, self.step(source).step_id)
+        return lowest
+
+    def sources(self, place: int) -> list[str]:
+        """Return ids of the steps that this one depends on."""
+        return [self.step(source).step_id for source in self.schedule.needs[place]]
+
+    def held_source(self, place: int) -> bool:
+        """Whether a step that this one depends on can still get further."""
+        open_ones = (StepStatus.HELD, StepStatus.UNKNOWN, StepStatus.PENDING)
+        return any(self.status(source) in open_ones for source in self.schedule.needs[place])
+
+    def limit(self, place: int) -> Ceiling | None:
+        """Return the ceiling that a conflict gives a step."""
+        return self._findings.ceilings.get((self.ordinal, place))
+
+    def refused(self, place: int) -> Ceiling | None:
+        """Return why a conflict keeps a step from running at all."""
+        return self._findings.aborted.get((self.ordinal, place))
+
+    def places(self, status: StepStatus) -> Iterator[int]:
+        """Yield the places of the steps that stand so."""
+        code = _STATUS_CODE[status]
+        return (place for place, found in enumerate(self._status) if found == code)
+
+
+class Edges:
+    """Who waits for whom in a plan, in two flat arrays: `place` -> the places that come after it."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        size = len(schedule)
+        self.waiting = array("l", bytes(8 * size))
+        starts = array("l", bytes(8 * (size + 1)))
+        for place in range(size):
+            for before in self._before(schedule, place):
+                starts[before + 1] += 1
+                self.waiting[place] += 1
+        for place in range(size):
+            starts[place + 1] += starts[place]
+        self._starts = starts
+        self._targets = array("l", bytes(8 * starts[size]))
+        fill = array("l", starts)
+        for place in range(size):
+            for before in self._before(schedule, place):
+                self._targets[fill[before]] = place
+                fill[before] += 1
+
+    @staticmethod
+    def _before(schedule: Schedule, place: int) -> tuple[int, ...]:
+        return schedule.after[place]
+
+    def after(self, place: int) -> "array[int]":
+        """Return the places that wait for this one."""
+        return self._targets[self._starts[place] : self._starts[place + 1]]
