@@ -39,13 +39,15 @@ def differences(contract: ToolContract, before: Preview | None, after: Preview |
 
 
 def _changes(contract: ToolContract, preview: Preview | None) -> list[Any]:
-    changes = msgspec.to_builtins(preview.changes) if preview is not None else []
-    return list(without(changes, contract.volatile))
+    changes: Any = msgspec.to_builtins(preview.changes) if preview is not None else []
+    return without(changes, contract.volatile) or []
 
 
 def _padded(one: list[Any], other: list[Any]) -> list[tuple[Any, Any]]:
     size = max(len(one), len(other))
-    return list(zip([*one, *[None] * (size - len(one))], [*other, *[None] * (size - len(other))], strict=True))
+    return list(
+        zip([*one, *[None] * (size - len(one))], [*other, *[None] * (size - len(other))], strict=True)
+    )
 
 
 def _short(value: Any) -> str:
@@ -97,6 +99,6 @@ def matching_rule(policy: Policy, tool: str, agent: str, args: Any) -> PolicyRul
                 all(name in call and fnmatchcase(_text(call[name]), glob) for name, glob in rule.args.items())
                 for call in calls
             ]
-            if all(matches) or (rule.decision == "deny" and any(matches)):
+            if (calls and all(matches)) or (rule.decision == "deny" and any(matches)):
                 return rule
     return None

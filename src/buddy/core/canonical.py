@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
 def canonical(value: Any) -> bytes:
-    """Return the JSON of a value with sorted keys and no spaces; equal values give equal bytes."""
+    """Return the JSON of a value with sorted keys and no spaces; the order of keys makes no difference."""
     return _encoder.encode(value)
 
 
@@ -51,41 +52,50 @@ def is_pointer(text: str) -> bool:
     return text == "" or text.startswith("/")
 
 
+def pointer(*segments: str | int) -> str:
+    """Return the JSON Pointer (RFC 6901) that leads along the segments."""
+    return "".join(f"/{str(segment).replace('~', '~0').replace('/', '~1')}" for segment in segments)
+
+
 def lookup(value: Any, pointer: str) -> Any:
-    """Follow a JSON Pointer (RFC 6901); `NOTHING` where it leads nowhere."""
+    """Follow a JSON Pointer (RFC 6901); `NOTHING` where it leads nowhere.
+
+    A value that nobody knows yet (`UNSET`) has parts that nobody knows yet.
+    """
     for segment in _segments(pointer):
         if isinstance(value, dict):
             value = value.get(segment, NOTHING)
-        elif isinstance(value, list | tuple) and segment.isdecimal() and int(segment) < len(value):
-            value = value[int(segment)]
+        elif isinstance(value, list | tuple):
+            value = value[int(segment)] if _is_place(segment, len(value)) else NOTHING
         else:
-            return NOTHING
-        if value is NOTHING:
-            return NOTHING
+            return UNSET if value is UNSET else NOTHING
     return value
+
+
+def _is_place(segment: str, size: int) -> bool:
+    """Whether a segment is a number below `size`, written as RFC 6901 wants it: ASCII, no leading zero."""
+    if not (segment.isascii() and segment.isdecimal()) or len(segment) > len(str(size)):
+        return False
+    return int(segment) < size and (segment == "0" or segment[0] != "0")
 
 
 def without(value: Any, pointers: Iterable[str]) -> Any:
-    """Return a JSON value without what the pointers lead to; `*` stands for any one segment."""
-    for pointer in pointers:
-        value = _removed(value, list(_segments(pointer)))
-    return value
+    """Return a JSON value without what the pointers lead to, all taken in the value as it came in.
+
+    `*` stands for any one segment; the empty pointer leads to the whole value and leaves None.
+    """
+    return _removed(value, [list(_segments(pointer)) for pointer in pointers])
 
 
-def _removed(value: Any, path: list[str]) -> Any:
-    if not path:
+def _removed(value: Any, paths: list[list[str]]) -> Any:
+    if not all(paths):
         return None
-    head, rest = path[0], path[1:]
-    if isinstance(value, dict):
-        return {
-            key: _removed(item, rest) if head in ("*", key) else item
-            for key, item in value.items()
-            if rest or head not in ("*", key)
-        }
-    if isinstance(value, list | tuple):
-        return [
-            _removed(item, rest) if head in ("*", str(index)) else item
-            for index, item in enumerate(value)
-            if rest or head not in ("*", str(index))
-        ]
-    return value
+    if not paths or not isinstance(value, dict | list | tuple):
+        return value
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    kept = []
+    for key, item in entries:
+        rests = [path[1:] for path in paths if path[0] in ("*", str(key))]
+        if all(rests):
+            kept.append((key, _removed(item, rests)))
+    return dict(kept) if isinstance(value, dict) else [item for _, item in kept]

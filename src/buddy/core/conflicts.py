@@ -13,10 +13,12 @@ from msgspec.structs import replace
 from buddy.core import permissions, references
 from buddy.core.canonical import keyed_digest
 from buddy.core.catalogue import claims_of, resources_of
+from buddy.core.contention import Contention
 from buddy.core.duplicates import ActionIndex
 from buddy.core.findings import Findings, Place
 from buddy.core.gate import Facts, ceiling
 from buddy.core.ordering import Schedule, needs_of
+from buddy.core.usage import Usage
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import ConflictType, StepRef, Strategy
 from buddy.model.contract import ToolContract
@@ -26,15 +28,6 @@ from buddy.model.plan import Agent, Plan, Step
 
 DYNAMIC = frozenset({"lock", "breaker", "caps", "rehearsal", "approval", "live_budget", "dependency"})
 """Rules that say nothing about how high a step could ever climb."""
-
-
-class Access(NamedTuple):
-    """One step's use of one resource."""
-
-    place: Place
-    plan: str
-    step: Step
-    writes: bool
 
 
 class Known(NamedTuple):
@@ -55,7 +48,6 @@ class Detector:
         config: the run's settings.
         known: the tools.
         key: of the home, for digests.
-        operator: the operator's agents.
         ledger: looks up actions of earlier runs.
         environment: `DRY_RUN=true` is set.
         cross: plans can be in each other's way.
@@ -78,10 +70,9 @@ class Detector:
         self._ledger = ledger
         self._environment = environment
         self._cross = cross and not config.isolate
-        self._accesses: dict[str, list[Access]] = {}
-        self._schedules: dict[int, Schedule] = {}
-        self._actions: ActionIndex[StepRef] = ActionIndex()
-        self._calls: dict[str, _Usage] = {}
+        self._contention = Contention()
+        self._actions: ActionIndex[_Taken] = ActionIndex()
+        self._usage: dict[str, Usage] = {}
 
     def plan(self, ordinal: int, plan: Plan) -> Schedule:
         """Look at one plan and return its schedule, reassigned steps included."""
@@ -91,20 +82,20 @@ class Detector:
         for step_id, reason in refused.items():
             self.findings.aborted[ordinal, schedule.index[step_id]] = Ceiling(Mode.MOCK, "conflict", reason)
         self._ordering(ordinal, schedule)
-        ceilings = self._static_ceilings(schedule)
         self._timeouts(ordinal, schedule)
-        if self._config.isolate:
-            self._actions = ActionIndex()
-        self._duplicates(ordinal, schedule, ceilings)
-        self._usage(ordinal, schedule)
+        if self._config.mode is Mode.LIVE:
+            self._duplicates(ordinal, schedule)
         self._collect(ordinal, schedule)
         if not self._cross:
-            self._resources()
+            self._contention.settle(self.findings, self._strategy(ConflictType.RESOURCE))
+        if self._config.isolate:
+            self._actions = ActionIndex()
+            self._rates()
         return schedule
 
     def finish(self) -> Findings:
         """Look at what the plans do to each other and return everything found."""
-        self._resources()
+        self._contention.settle(self.findings, self._strategy(ConflictType.RESOURCE))
         self._rates()
         return self.findings
 
@@ -127,7 +118,7 @@ class Detector:
             what = f"agent '{step.agent}' lacks {', '.join(lacking)} for '{step.tool}'"
             ref = [StepRef(plan.plan_id, step.step_id)]
             if able is not None:
-                seconds = step.estimated_duration_s or 1.0
+                seconds = permissions.seconds(step)
                 load[step.agent] -= seconds
                 load[able] = load.get(able, 0.0) + seconds
                 steps[place] = replace(step, agent=able)
@@ -137,10 +128,11 @@ class Detector:
                 )  # fmt: skip
                 continue
             abort = strategy is Strategy.ABORT
+            nobody = "nobody else has it, so " if strategy is Strategy.REASSIGN else ""
             self.findings.add(
                 ConflictType.PERMISSION, ref, {step.agent}, ", ".join(lacking),
                 Strategy.ABORT if abort else Strategy.DOWNGRADE,
-                f"{what}; {'the step is aborted' if abort else 'nobody else has it, so the step is held at MOCK'}",
+                f"{what}; {'the step is aborted' if abort else f'{nobody}the step is held at MOCK'}",
                 resolved=abort,
             )  # fmt: skip
             if abort:
@@ -150,38 +142,25 @@ class Detector:
         return plan, refused
 
     def _ordering(self, ordinal: int, schedule: Schedule) -> None:
-        for later, earlier in schedule.moved:
-            one, other = schedule.steps[later], schedule.steps[earlier]
-            strategy = self._strategy(ConflictType.ORDERING)
+        steps, plan_id = schedule.steps, schedule.plan.plan_id
+        found = [
+            (pair, self._strategy(ConflictType.ORDERING), "'{}' stands before '{}', which it depends on")
+            for pair in schedule.moved
+        ] + [
+            (pair, Strategy.ABORT, "'{}' has a tool that needs '{}' before it, which the plan puts after it")
+            for pair in schedule.impossible
+        ]
+        for (place, source), strategy, reason in found:
+            one, other = steps[place], steps[source]
             conflict = self.findings.add(
                 ConflictType.ORDERING,
-                [StepRef(schedule.plan.plan_id, one.step_id), StepRef(schedule.plan.plan_id, other.step_id)],
+                [StepRef(plan_id, one.step_id), StepRef(plan_id, other.step_id)],
                 {one.agent, other.agent},
                 f"step:{other.step_id}",
                 strategy,
-                f"'{one.step_id}' stands before '{other.step_id}', which it depends on",
+                reason.format(one.step_id, other.step_id),
             )
-            self._restrict((ordinal, later), strategy, conflict.conflict_id, conflict.reason)
-
-    def _restrict(self, place: Place, strategy: Strategy, conflict_id: str, reason: str) -> None:
-        limit = Ceiling(Mode.DRY_RUN, "conflict", f"{conflict_id}: {reason}")
-        if strategy is Strategy.DOWNGRADE:
-            self.findings.ceilings.setdefault(place, limit)
-        elif strategy is Strategy.ABORT:
-            self.findings.aborted.setdefault(place, limit)
-
-    def _static_ceilings(self, schedule: Schedule) -> list[Mode]:
-        """How high each step could ever climb, whatever approvals and locks say."""
-        if self._config.mode is not Mode.LIVE:
-            return []
-        reached: list[Mode] = []
-        for place, step in enumerate(schedule.steps):
-            limit = ceiling(self.facts(step, schedule.plan.agents), skip=DYNAMIC)
-            mode = Mode.LIVE if limit is None else limit.mode
-            for source in schedule.needs[place]:
-                mode = min(mode, reached[source])
-            reached.append(mode)
-        return reached
+            self.findings.restrict((ordinal, place), conflict)
 
     def facts(self, step: Step, agents: Mapping[str, Agent]) -> Facts:
         """Return what the gate can be told about a step before anything ran."""
@@ -217,149 +196,112 @@ class Detector:
                 start = max((finish[before] for before in schedule.after[place]), default=0.0)
                 finish.append(start + (estimate or 0.0))
                 if finish[-1] > deadline:
-                    reason = reason or f"it would end {finish[-1]:g} s into the run, after the deadline of {deadline:g} s"
+                    reason = (
+                        reason
+                        or f"it would end {finish[-1]:g} s into the run, after the deadline of {deadline:g} s"
+                    )
             if reason:
-                strategy = self._strategy(ConflictType.TIMEOUT)
-                ref = StepRef(schedule.plan.plan_id, step.step_id)
                 found = self.findings.add(
-                    ConflictType.TIMEOUT, [ref], {step.agent}, f"tool:{step.tool}", strategy, reason
-                )
-                self._restrict((ordinal, place), strategy, found.conflict_id, reason)
+                    ConflictType.TIMEOUT, [StepRef(schedule.plan.plan_id, step.step_id)], {step.agent},
+                    f"tool:{step.tool}", self._strategy(ConflictType.TIMEOUT), reason,
+                )  # fmt: skip
+                self.findings.restrict((ordinal, place), found)
 
-    def _duplicates(self, ordinal: int, schedule: Schedule, ceilings: list[Mode]) -> None:
-        for place, mode in enumerate(ceilings):
-            step = schedule.steps[place]
+    def _duplicates(self, ordinal: int, schedule: Schedule) -> None:
+        """Find writes that would be LIVE twice; a step that gets no further than its sources is none."""
+        limits: dict[tuple[str, str, float | None], bool] = {}
+        live = bytearray(len(schedule))
+        for place, step in enumerate(schedule.steps):
+            key = (step.tool, step.agent, step.confidence)
+            may = limits.get(key)
+            if may is None:
+                may = limits[key] = ceiling(self.facts(step, schedule.plan.agents), skip=DYNAMIC) is None
+            if not may or self.findings.is_restricted((ordinal, place)):
+                continue
+            if not all(live[source] for source in schedule.needs[place]):
+                continue
             contract = self._known.contract(step.tool)
-            if mode is not Mode.LIVE or contract is None or not contract.writes or step.for_each is not None:
-                continue
-            if (ordinal, place) in self.findings.ceilings or (ordinal, place) in self.findings.aborted:
-                continue
-            if references.has_references(step.args):
-                continue
-            digest = keyed_digest(self._key, step.tool, step.args)
-            resources = resources_of(contract, step.args)
-            ref = StepRef(schedule.plan.plan_id, step.step_id)
-            if contract.idempotent or step.repeat:
-                self._actions.add(digest, resources, ref)
-                continue
+            assert contract is not None
+            if contract.writes:
+                self._write((ordinal, place), schedule.plan.plan_id, step, contract)
+            live[place] = not self.findings.is_restricted((ordinal, place))
+
+    def _write(self, place: Place, plan_id: str, step: Step, contract: ToolContract) -> None:
+        """Compare a write that will be LIVE with those before it.
+
+        What a write with references does is not known, so it is compared when it is admitted; that it
+        comes between others is known as far as it names its resources.
+        """
+        ref = StepRef(plan_id, step.step_id)
+        if step.for_each is not None or references.has_references(step.args):
+            written = tuple(resource for resource, writes in planned_claims(contract, step) if writes)
+            self._actions.add(f"{place}", written, _Taken(ref, step.agent))
+            return
+        digest = keyed_digest(self._key, step.tool, step.args)
+        resources = resources_of(contract, step.args)
+        if not contract.idempotent and not step.repeat:
             earlier = self._actions.find(digest, resources)
-            told = f"the same action as {earlier}" if earlier else self._ledger(digest, resources)
-            if told:
-                self._duplicate((ordinal, place), step, contract, ref, earlier, told)
-            if not told or self._strategy(ConflictType.DUPLICATE_ACTION) is Strategy.ALLOW:
-                self._actions.add(digest, resources, ref)
+            told = f"the same action as {earlier.ref}" if earlier else self._ledger(digest, resources)
+            if told and self._duplicate(place, step, contract, ref, earlier, told) is not Strategy.ALLOW:
+                return
+        self._actions.add(digest, resources, _Taken(ref, step.agent))
 
     def _duplicate(
-        self, place: Place, step: Step, contract: ToolContract, ref: StepRef, earlier: StepRef | None, told: str
-    ) -> None:
-        strategy = duplicate_strategy(self._config, contract)
-        steps = [earlier, ref] if earlier else [ref]
-        reason = f"'{step.tool}' with these arguments is {told}, with no other write in between"
+        self,
+        place: Place,
+        step: Step,
+        contract: ToolContract,
+        ref: StepRef,
+        earlier: "_Taken | None",
+        told: str,
+    ) -> Strategy:
         found = self.findings.add(
-            ConflictType.DUPLICATE_ACTION, steps, {step.agent}, f"tool:{step.tool}", strategy, reason
+            ConflictType.DUPLICATE_ACTION,
+            [earlier.ref, ref] if earlier else [ref],
+            {earlier.agent, step.agent} if earlier else {step.agent},
+            f"tool:{step.tool}",
+            duplicate_strategy(self._config, contract),
+            f"'{step.tool}' with these arguments is {told}, with no other write in between",
         )
-        self._restrict(place, strategy, found.conflict_id, reason)
-
-    def _usage(self, ordinal: int, schedule: Schedule) -> None:
-        for step in schedule.steps:
-            contract = self._known.contract(step.tool)
-            if contract is None or (contract.rate is None and contract.max_concurrency is None):
-                continue
-            usage = self._calls.setdefault(step.tool, _Usage())
-            agent = schedule.plan.agents.get(step.agent)
-            lane = (ordinal, "" if schedule.plan.chain else step.agent)
-            usage.lanes[lane] = 1 if schedule.plan.chain or agent is None else agent.capacity
-            usage.agents.add(step.agent)
-            usage.count += 1
-            if len(usage.steps) < 64:
-                usage.steps.append(StepRef(schedule.plan.plan_id, step.step_id))
-
-    def _rates(self) -> None:
-        for tool, usage in sorted(self._calls.items()):
-            contract = self._known.contract(tool)
-            if contract is None:
-                continue
-            at_once = min(usage.count, sum(usage.lanes.values()))
-            reasons = []
-            if contract.rate is not None and usage.count > contract.rate.calls:
-                rate = contract.rate
-                reasons.append(f"{usage.count} calls, {rate.calls} allowed in any {rate.seconds:g} s")
-            if contract.max_concurrency is not None and at_once > contract.max_concurrency:
-                reasons.append(f"up to {at_once} calls at once, {contract.max_concurrency} allowed")
-            if reasons:
-                self.findings.add(
-                    ConflictType.RATE_LIMIT, usage.steps, usage.agents, f"tool:{tool}",
-                    self._strategy(ConflictType.RATE_LIMIT), "; ".join(reasons),
-                )  # fmt: skip
+        self.findings.restrict(place, found)
+        return found.resolution
 
     def _collect(self, ordinal: int, schedule: Schedule) -> None:
-        if schedule.plan.chain and not self._cross:
-            return
-        self._schedules[ordinal] = schedule
-        plan_id = schedule.plan.plan_id
+        """Note what every step uses; the steps of a chain are not in one another's way."""
+        alone = schedule.plan.chain and not self._cross
         for place, step in enumerate(schedule.steps):
             contract = self._known.contract(step.tool)
-            for resource, writes in planned_claims(contract, step):
-                self._accesses.setdefault(resource, []).append(Access((ordinal, place), plan_id, step, writes))
+            if contract is not None and (contract.rate is not None or contract.max_concurrency is not None):
+                usage = self._usage.get(step.tool)
+                if usage is None:
+                    usage = self._usage[step.tool] = Usage(contract)
+                usage.add((ordinal, place), schedule)
+            if not alone and (claims := planned_claims(contract, step)):
+                self._contention.add((ordinal, place), schedule, claims)
 
-    def _resources(self) -> None:
-        for resource, accesses in self._accesses.items():
-            if len(accesses) > 1:
-                self._resource(resource, accesses)
-        self._accesses.clear()
-        self._schedules.clear()
-
-    def _resource(self, resource: str, accesses: list[Access]) -> None:
-        """Order the accesses to one resource: a read after the last write, a write after all since it."""
-        edges: list[tuple[Access, Access]] = []
-        write: Access | None = None
-        reads: list[Access] = []
-        for access in accesses:
-            rivals = [*reads, *([write] if write and not reads else [])] if access.writes else [write] if write else []
-            edges += [(rival, access) for rival in rivals if self._rival(rival, access)]
-            if access.writes:
-                write, reads = access, []
-            else:
-                reads.append(access)
-        if not edges:
-            return
-        strategy = self._strategy(ConflictType.RESOURCE)
-        writers = sum(access.writes for access in accesses)
-        found = self.findings.add(
-            ConflictType.RESOURCE,
-            [StepRef(access.plan, access.step.step_id) for access in accesses],
-            {access.step.agent for access in accesses},
-            resource,
-            strategy,
-            f"{len(accesses)} steps use it, {writers} of them write, and nothing orders them",
-        )
-        for earlier, later in edges:
-            if strategy in (Strategy.DELAY, Strategy.REASSIGN):
-                self.findings.edges.setdefault(later.place, []).append(earlier.place)
-            else:
-                self._restrict(later.place, strategy, found.conflict_id, found.reason)
-
-    def _rival(self, earlier: Access, later: Access) -> bool:
-        """Whether two incompatible accesses belong to different agents (or plans) and nothing orders them."""
-        if earlier.place[0] != later.place[0]:
-            return True
-        return not self._schedules[later.place[0]].ordered(earlier.place[1], later.place[1])
+    def _rates(self) -> None:
+        for _, usage in sorted(self._usage.items()):
+            usage.settle(
+                self.findings, self._strategy(ConflictType.RATE_LIMIT), self._config.max_parallel_plans
+            )
+        self._usage.clear()
 
 
-class _Usage:
-    __slots__ = ("agents", "count", "lanes", "steps")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.lanes: dict[tuple[int, str], int] = {}
-        self.agents: set[str] = set()
-        self.steps: list[StepRef] = []
+class _Taken(NamedTuple):
+    ref: StepRef
+    agent: str
 
 
 def duplicate_strategy(config: ExecutionConfig, contract: ToolContract) -> Strategy:
-    """What is done about a duplicate: an irreversible one is aborted unless duplicates are allowed."""
+    """What is done about a duplicate.
+
+    Only ALLOW lets it act; waiting or another agent would not make it another action. An irreversible one
+    is aborted.
+    """
     strategy = config.conflicts[ConflictType.DUPLICATE_ACTION]
-    return Strategy.ABORT if strategy is Strategy.DOWNGRADE and contract.irreversible else strategy
+    if strategy in (Strategy.ALLOW, Strategy.ABORT):
+        return strategy
+    return Strategy.ABORT if contract.irreversible else Strategy.DOWNGRADE
 
 
 def planned_claims(contract: ToolContract | None, step: Step) -> tuple[tuple[str, bool], ...]:

@@ -135,9 +135,12 @@ def confidence(f: Facts) -> Limit:
     risk = f.contract.risk.value if f.contract else Risk.HIGH.value
     for reached, wanted in ((Mode.MOCK, Mode.DRY_RUN), (Mode.DRY_RUN, Mode.LIVE)):
         needed = threshold(f.contract, wanted, f.live_floor)
-        if have < needed:
-            said = "no confidence score, which counts as 0" if f.confidence is None else f"{have:g}"
-            return reached, f"{wanted.value} of a {risk} risk tool needs confidence {needed:g}; the step has {said}"
+        if not have >= needed:  # a confidence that is no number reaches nothing
+            said = "no confidence score, which counts as 0" if f.confidence is None else f"{have:.15g}"
+            return (
+                reached,
+                f"{wanted.value} of a {risk} risk tool needs confidence {needed:g}; the step has {said}",
+            )
     return None
 
 

@@ -1,8 +1,8 @@
 """The ladder as a table: which move leads where, and nothing else moves.
 
-    MOCK --promote--> DRY_RUN --promote--> LIVE
-    MOCK <--demote--- DRY_RUN <--demote--- LIVE
-    MOCK <------------------lock---------- any
+MOCK --promote--> DRY_RUN --promote--> LIVE
+MOCK <--demote--- DRY_RUN <--demote--- LIVE
+MOCK <------------------lock---------- any
 """
 
 from enum import Enum

@@ -1,6 +1,6 @@
 """Who may what: the operator's word, which a plan may only narrow."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from buddy.model.contract import ToolContract
 from buddy.model.plan import Agent, Plan, Step
@@ -11,13 +11,13 @@ def effective_agents(plan: Plan, operator: Mapping[str, Agent]) -> dict[str, Age
 
     Where the operator names agents, permissions are those that both name; where it names none, a plan's
     own permissions hold, and an agent without any gets what its tools need (None), which the person who
-    starts the run grants.
+    starts the run grants. An agent whom an operator that names agents leaves out may nothing.
     """
     agents: dict[str, Agent] = {}
     for name in dict.fromkeys([*plan.agents, *(step.agent for step in plan.steps)]):
         said, allowed = plan.agents.get(name), operator.get(name)
         if allowed is None:
-            agents[name] = said or Agent()
+            agents[name] = Agent(permissions=()) if operator else said or Agent()
         elif said is None:
             agents[name] = allowed
         else:
@@ -44,8 +44,12 @@ def unknown_agents(plan: Plan, operator: Mapping[str, Agent]) -> list[str]:
 
 
 def missing(agent: Agent | None, contract: ToolContract | None) -> tuple[str, ...]:
-    """Return the permissions of a tool that an agent lacks."""
-    if contract is None or agent is None or agent.permissions is None or not contract.permissions:
+    """Return the permissions of a tool that an agent lacks; an agent that nobody knows lacks them all."""
+    if contract is None or not contract.permissions:
+        return ()
+    if agent is None:
+        return contract.permissions
+    if agent.permissions is None:
         return ()
     held = frozenset(agent.permissions)
     return tuple(need for need in contract.permissions if need not in held)
@@ -63,9 +67,10 @@ def loads(steps: Iterable[Step]) -> dict[str, float]:
     """Return each agent's load: estimated seconds of its steps, one second where nobody estimated."""
     load: dict[str, float] = {}
     for step in steps:
-        seconds = 1.0 if step.estimated_duration_s is None else step.estimated_duration_s
-        load[step.agent] = load.get(step.agent, 0.0) + seconds
+        load[step.agent] = load.get(step.agent, 0.0) + seconds(step)
     return load
 
 
-Contracts = Callable[[str], ToolContract | None]
+def seconds(step: Step) -> float:
+    """Estimated seconds of a step, one where nobody estimated."""
+    return 1.0 if step.estimated_duration_s is None else step.estimated_duration_s

@@ -1,24 +1,39 @@
 """From what a file says to a plan: ids resolved, references checked, every problem found and named."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 from buddy.core import references
 from buddy.core.canonical import is_pointer
 from buddy.errors import BadInput
-from buddy.model.plan import Plan, PlanDocument, Step, StepDocument
+from buddy.model.plan import Plan, PlanDocument, Reference, Step, StepDocument
 
 MAX_PROBLEMS = 100
 MAX_STRING = 1_000_000
+MAX_DEPTH = 100
 _FORBIDDEN = frozenset("[]#")
 _EMPTY = StepDocument()
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """Return a value for an error sentence, cut short."""
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    """Return a value for an error sentence, on one line and cut short."""
+    # What is cut off anyway is not spelled out first: it may be a hundred megabytes.
+    text = repr(value[:limit] if isinstance(value, str) else value)
+    whole = len(text) <= limit and not (isinstance(value, str) and len(value) > limit)
+    return text if whole else f"{text[: limit - 3]}..."
+
+
+def named(name: str) -> str:
+    """Return an id as part of a path in an error sentence: as it is, where that is short and printable."""
+    return name if len(name) <= 60 and name.isprintable() else shown(name)
+
+
+def bad_input(place: str, problems: Iterator[str]) -> BadInput:
+    """Return the error of one place with the first `MAX_PROBLEMS` problems and how many more there are."""
+    listed = [f"{place}: {problem}" for problem in islice(problems, MAX_PROBLEMS)]
+    return BadInput(listed, sum(1 for _ in problems))
 
 
 def plan_of(document: PlanDocument, place: str, default_id: str) -> Plan:
@@ -30,18 +45,19 @@ def plan_of(document: PlanDocument, place: str, default_id: str) -> Plan:
         default_id: the plan's name where it has none.
 
     Raises:
-        BadInput: with every problem of the plan.
+        BadInput: with every problem of the plan; the first `MAX_PROBLEMS` are listed.
     """
-    problems = list(_document_problems(document))
+    deep = {name for name, entry in document.steps.items() if _is_deep(entry.args) or _is_deep(entry.meta)}
     declared = _declared(document)
-    agents, more = _agents_by_call(document, declared)
-    problems += more
-    steps: list[Step] = []
-    for call_id, name in declared:
-        steps.append(_step(document, call_id, name, agents.get(call_id, "")))
-    problems += _graph_problems(steps)
-    if problems:
-        raise BadInput([f"{place}: {problem}" for problem in problems])
+    agents, unassigned = _agents_by_call(document, declared)
+    steps = [
+        _step(document, call_id, name, agents.get(call_id, ""), follow=name not in deep)
+        for call_id, name in declared
+    ]
+    problems = chain(_document_problems(document, deep), unassigned, _graph_problems(steps))
+    first = next(problems, None)
+    if first is not None:
+        raise bad_input(place, chain((first,), problems))
     return Plan(
         plan_id=document.plan_id or document.phase21_plan_id or default_id,
         steps=tuple(steps),
@@ -53,18 +69,73 @@ def plan_of(document: PlanDocument, place: str, default_id: str) -> Plan:
     )
 
 
-def _step(document: PlanDocument, call_id: str, name: str, agent: str) -> Step:
+def checked(plan: Plan, place: str) -> Plan:
+    """Return a plan that was made in Python, where it could have come out of `plan_of`.
+
+    Raises:
+        BadInput: with every problem of the plan; the first `MAX_PROBLEMS` are listed.
+    """
+    problems = _plan_problems(plan)
+    first = next(problems, None)
+    if first is not None:
+        raise bad_input(place, chain((first,), problems))
+    return plan
+
+
+def _plan_problems(plan: Plan) -> Iterator[str]:
+    if not plan.plan_id or not _is_id(plan.plan_id):
+        yield f"plan_id: {_NO_ID}, found {shown(plan.plan_id)}"
+    if _is_deep(plan.meta):
+        yield f"meta: {_TOO_DEEP}"
+    for step_id, count in Counter(step.step_id for step in plan.steps).items():
+        if count > 1:
+            yield f"steps: expected each id once, found {shown(step_id)} {count} times"
+    for step in plan.steps:
+        name = named(step.step_id)
+        if step.confidence is not None and not 0 <= step.confidence <= 1:
+            yield f"steps.{name}.confidence: expected a number from 0 to 1, found {step.confidence:g}"
+        if _is_deep(step.args):
+            yield f"steps.{name}.args: {_TOO_DEEP}"
+            continue
+        yield from _args_problems(name, step.args, step.for_each)
+        for source in _sources(step.args, step.for_each):
+            if source not in step.depends_on:
+                yield f"steps.{name}.depends_on: expected {shown(source)}, which it takes data from, found none"
+    yield from _graph_problems(plan.steps)
+
+
+_TOO_DEEP = f"expected at most {MAX_DEPTH} nested levels, found more"
+
+
+def _is_deep(value: dict[str, Any]) -> bool:
+    """Whether a JSON value has so many levels that who walks it could run out of stack."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for entry in level
+            for item in (entry.values() if isinstance(entry, dict) else entry)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _sources(args: dict[str, Any], for_each: Reference | None) -> tuple[str, ...]:
+    sources = references.sources(args) if args else ()
+    return sources if for_each is None else (for_each.source, *sources)
+
+
+def _step(document: PlanDocument, call_id: str, name: str, agent: str, *, follow: bool) -> Step:
     entry = document.steps.get(name, _EMPTY)
-    sources = references.sources(entry.args) if entry.args else ()
-    if entry.for_each is not None:
-        sources = (entry.for_each.source, *sources)
-    score = document.confidence_scores.get(name, entry.confidence)
+    sources = _sources(entry.args, entry.for_each) if follow else ()
     return Step(
         step_id=call_id,
         tool=entry.tool or name,
         agent=agent,
         args=entry.args,
-        confidence=score,
+        confidence=document.confidence_scores.get(name, entry.confidence),
         depends_on=tuple(dict.fromkeys((*entry.depends_on, *sources))) if sources or entry.depends_on else (),
         claims=entry.claims,
         group=entry.group,
@@ -109,8 +180,8 @@ def _agents_by_call(document: PlanDocument, calls: list[tuple[str, str]]) -> tup
         if entry is not None and entry.agent is not None:
             if candidates and candidates != [entry.agent]:
                 problems.append(
-                    f"steps.{name}.agent: expected the agent of agent_assignments, {shown(candidates[0])},"
-                    f" found {shown(entry.agent)}"
+                    f"steps.{named(name)}.agent: expected the agent of agent_assignments,"
+                    f" {shown(candidates[0])}, found {shown(entry.agent)}"
                 )
             agents[call_id] = entry.agent
         elif candidates:
@@ -121,14 +192,25 @@ def _agents_by_call(document: PlanDocument, calls: list[tuple[str, str]]) -> tup
     return agents, problems
 
 
-def _document_problems(document: PlanDocument) -> Iterator[str]:
+def _document_problems(document: PlanDocument, deep: set[str]) -> Iterator[str]:
     one, other = document.plan_id, document.phase21_plan_id
     if one and other and one != other:
         yield f"phase21_plan_id: expected the plan_id {shown(one)}, found {shown(other)}"
+    if _is_deep(document.meta):
+        yield f"meta: {_TOO_DEEP}"
     yield from _id_problems(document)
     yield from _order_problems(document)
     for name, entry in document.steps.items():
-        yield from _entry_problems(name, entry, document.confidence_scores.get(name))
+        score = document.confidence_scores.get(name)
+        if score is not None and entry.confidence is not None and score != entry.confidence:
+            yield (
+                f"steps.{named(name)}.confidence: expected the value of confidence_scores, {score:g},"
+                f" found {entry.confidence:g}"
+            )
+        if name in deep:
+            yield f"steps.{named(name)}: {_TOO_DEEP}"
+        else:
+            yield from _args_problems(named(name), entry.args, entry.for_each)
 
 
 def _order_problems(document: PlanDocument) -> Iterator[str]:
@@ -140,14 +222,8 @@ def _order_problems(document: PlanDocument) -> Iterator[str]:
                 yield f"execution_order: step {shown(name)} is listed {count} times, expected once"
         for name in document.steps:
             if name not in known:
-                yield f"steps.{name}: expected its id in execution_order, which does not list it"
-    for agent, names in document.agent_assignments.items():
-        for name in names:
-            if name not in known:
-                yield f"agent_assignments.{agent}: expected ids of steps, found unknown {shown(name)}"
-    for name, count in Counter(n for names in document.agent_assignments.values() for n in names).items():
-        if count > 1 and name in document.steps:
-            yield f"agent_assignments: step {shown(name)} is assigned {count} times, expected once"
+                yield f"steps.{named(name)}: expected its id in execution_order, which does not list it"
+    yield from _assignment_problems(document, known)
     for table, entries in (
         ("confidence_scores", document.confidence_scores),
         ("validation_results", document.validation_results),
@@ -157,32 +233,57 @@ def _order_problems(document: PlanDocument) -> Iterator[str]:
                 yield f"{table}: expected ids of steps, found unknown {shown(name)}"
 
 
+def _assignment_problems(document: PlanDocument, known: set[str]) -> Iterator[str]:
+    assigned: Counter[str] = Counter()
+    for agent, names in document.agent_assignments.items():
+        assigned.update(names)
+        for name in names:
+            if name not in known:
+                yield f"agent_assignments.{named(agent)}: expected ids of steps, found unknown {shown(name)}"
+    for name, count in assigned.items():
+        if count > 1 and name in document.steps:
+            yield f"agent_assignments: step {shown(name)} is assigned {count} times, expected once"
+
+
+def _ids(document: PlanDocument) -> Iterator[str]:
+    yield from filter(None, (document.plan_id, document.phase21_plan_id))
+    yield from chain(document.steps, document.execution_order or (), document.confidence_scores)
+    yield from chain(document.agents, document.validation_results)
+    for agent, names in document.agent_assignments.items():
+        yield agent
+        yield from names
+    for entry in document.steps.values():
+        yield from entry.depends_on
+        yield from filter(None, (entry.agent, entry.group, entry.for_each and entry.for_each.source))
+
+
+_NO_ID = "expected an id without '[', ']', '#', control or invisible characters"
+
+
+def _is_id(name: str) -> bool:
+    return _FORBIDDEN.isdisjoint(name) and name.isprintable()
+
+
 def _id_problems(document: PlanDocument) -> Iterator[str]:
-    ids = {document.plan_id or "p", document.phase21_plan_id or "p", *document.agent_assignments, *document.agents}
-    ids.update(document.steps)
-    ids.update(document.execution_order or ())
-    for name in ids:
-        if _FORBIDDEN.intersection(name) or not name.isprintable():
-            yield f"id {shown(name)}: expected no '[', ']', '#' or control characters in an id"
+    for name in dict.fromkeys(_ids(document)):
+        if not _is_id(name):
+            yield f"id {shown(name)}: {_NO_ID}"
 
 
-def _entry_problems(name: str, entry: StepDocument, score: float | None) -> Iterator[str]:
-    if score is not None and entry.confidence is not None and score != entry.confidence:
-        found = f"found {entry.confidence:g}"
-        yield f"steps.{name}.confidence: expected the value of confidence_scores, {score:g}, {found}"
-    for place, reference in references.find(entry.args) if entry.args else ():
-        where = f"steps.{name}.args{place.replace('/', '.')}"
-        if "$item" in reference and entry.for_each is None:
+def _args_problems(name: str, args: dict[str, Any], for_each: Reference | None) -> Iterator[str]:
+    for place, reference in references.find(args) if args else ():
+        where = f"steps.{name}.args{named(place.replace('/', '.')) if place else ''}"
+        if "$item" in reference and for_each is None:
             yield f"{where}: expected 'for_each' on a step that uses $item, found none"
-        for key in reference:
-            value = reference[key]
+        for key, value in reference.items():
             if not isinstance(value, str):
                 yield f"{where}.{key}: expected a string, found {shown(value)}"
             elif key != "$from" and not is_pointer(value):
-                yield f"{where}.{key}: expected a JSON Pointer such as '/contacts/0/email', found {shown(value)}"
-    if entry.for_each is not None and not is_pointer(entry.for_each.path):
-        yield f"steps.{name}.for_each.path: expected a JSON Pointer, found {shown(entry.for_each.path)}"
-    for place, text in _long_strings(entry.args, ""):
+                found = shown(value)
+                yield f"{where}.{key}: expected a JSON Pointer such as '/contacts/0/email', found {found}"
+    if for_each is not None and not is_pointer(for_each.path):
+        yield f"steps.{name}.for_each.path: expected a JSON Pointer, found {shown(for_each.path)}"
+    for place, text in _long_strings(args, ""):
         yield f"steps.{name}.args{place}: expected at most {MAX_STRING:,} characters, found {len(text):,}"
 
 
@@ -192,13 +293,13 @@ def _long_strings(value: Any, place: str) -> Iterator[tuple[str, str]]:
             yield place, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _long_strings(item, f"{place}.{key}")
+            yield from _long_strings(item, f"{place}.{named(key)}")
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _long_strings(item, f"{place}[{index}]")
 
 
-def _graph_problems(steps: list[Step]) -> Iterator[str]:
+def _graph_problems(steps: Iterable[Step]) -> Iterator[str]:
     known = {step.step_id for step in steps}
     broken = False
     for step in steps:
@@ -242,4 +343,3 @@ def find_cycle(edges: dict[str, tuple[str, ...]]) -> list[str]:
                 on_path[target] = None
                 stack.append((target, iter(edges.get(target, ()))))
     return []
-

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from buddy.core.canonical import NOTHING, lookup
+from buddy.core.canonical import NOTHING, lookup, pointer
 from buddy.errors import InvalidArguments
 
 UNKNOWN: Any = UNSET
@@ -28,19 +28,27 @@ def _is_secret(value: Any) -> bool:
     return isinstance(value, dict) and "$secret" in value and len(value) == 1
 
 
-def find(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every reference in a value with the JSON Pointer of its place."""
-    if isinstance(value, dict):
-        if _is_from(value) or _is_item(value):
-            yield path, value
-            return
-        for key, item in value.items():
-            if isinstance(item, dict | list):
-                yield from find(item, f"{path}/{key}")
-    elif isinstance(value, list):
+def find(args: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every reference among arguments with the JSON Pointer of its place.
+
+    The arguments as a whole are no reference: a tool may have an argument that is called `$from`.
+    """
+    for key, entry in args.items():
+        if isinstance(entry, dict | list):
+            yield from _find(entry, pointer(key))
+
+
+def _find(value: dict[str, Any] | list[Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(value, list):
         for index, item in enumerate(value):
             if isinstance(item, dict | list):
-                yield from find(item, f"{path}/{index}")
+                yield from _find(item, f"{path}/{index}")
+    elif _is_from(value) or _is_item(value):
+        yield path, value
+    else:
+        for key, item in value.items():
+            if isinstance(item, dict | list):
+                yield from _find(item, path + pointer(key))
 
 
 def sources(args: dict[str, Any]) -> tuple[str, ...]:
@@ -50,8 +58,16 @@ def sources(args: dict[str, Any]) -> tuple[str, ...]:
 
 
 def has_references(args: dict[str, Any]) -> bool:
-    """Whether any argument is a reference."""
-    return next(find(args), None) is not None
+    """Whether any argument is a reference or holds one."""
+    return any(isinstance(entry, dict | list) and _holds(entry) for entry in args.values())
+
+
+def _holds(value: dict[str, Any] | list[Any]) -> bool:
+    if isinstance(value, dict):
+        if _is_from(value) or _is_item(value):
+            return True
+        return any(isinstance(entry, dict | list) and _holds(entry) for entry in value.values())
+    return any(isinstance(entry, dict | list) and _holds(entry) for entry in value)
 
 
 def resolve(args: dict[str, Any], result_of: Callable[[str], Any], item: Any = NOTHING) -> dict[str, Any]:
@@ -65,28 +81,30 @@ def resolve(args: dict[str, Any], result_of: Callable[[str], Any], item: Any = N
     Raises:
         InvalidArguments: a reference finds nothing; names the place, the step and the path.
     """
-    resolved: dict[str, Any] = _replace(args, "", result_of, item)
-    return resolved
+    return {name: _replace(entry, pointer(name), result_of, item) for name, entry in args.items()}
 
 
 def _replace(value: Any, place: str, result_of: Callable[[str], Any], item: Any) -> Any:
     if isinstance(value, dict):
         if _is_from(value):
-            return _follow(result_of(value["$from"]), value.get("path", ""), place, f"step '{value['$from']}'")
+            return _follow(
+                result_of(value["$from"]),
+                value.get("path", ""),
+                place,
+                f"the result of step '{value['$from']}'",
+            )
         if _is_item(value):
             return _follow(item, value["$item"], place, "the item")
-        return {key: _replace(entry, f"{place}/{key}", result_of, item) for key, entry in value.items()}
+        return {key: _replace(entry, place + pointer(key), result_of, item) for key, entry in value.items()}
     if isinstance(value, list):
         return [_replace(entry, f"{place}/{index}", result_of, item) for index, entry in enumerate(value)]
     return value
 
 
 def _follow(result: Any, path: str, place: str, whose: str) -> Any:
-    if result is UNKNOWN:
-        return UNKNOWN
     found = NOTHING if result is NOTHING else lookup(result, path)
     if found is NOTHING:
-        raise InvalidArguments(f"args{place}: nothing at '{path or '/'}' in the result of {whose}")
+        raise InvalidArguments(f"args{place}: nothing at '{path}' in {whose}")
     return found
 
 

@@ -8,6 +8,8 @@ from buddy.model.mode import Mode
 from buddy.model.outcome import CallError
 
 MAX_DELAY_S = 3_600.0
+MAX_RETRIES = 100
+"""More than any configuration allows; keeps powers within floating point."""
 
 
 class Retry(Struct, frozen=True):
@@ -29,8 +31,7 @@ def backoff(config: ExecutionConfig, retry: int) -> float:
     """
     match config.retry_strategy:
         case RetryStrategy.EXPONENTIAL_BACKOFF:
-            exponent = min(retry - 1, 64)
-            return min(config.exponential_base**exponent, MAX_DELAY_S)
+            return min(config.exponential_base ** min(retry - 1, MAX_RETRIES), MAX_DELAY_S)
         case RetryStrategy.LINEAR_BACKOFF:
             return min(config.linear_base * retry, MAX_DELAY_S)
         case RetryStrategy.NO_RETRY:

@@ -1,4 +1,4 @@
-"""Which live writes are undone when a step fails for good, and in which order: a value, acted on elsewhere."""
+"""Which live writes are undone when a step fails for good, in which order, and what an undo may claim."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,8 +13,7 @@ class Done(Struct, frozen=True, kw_only=True):
     """A live write that succeeded.
 
     Attributes:
-        step: place of the step in its plan's schedule (items of a fan-out have their own numbers).
-        step_id: its id.
+        step_id: of its step; items of a fan-out have their own.
         tool, agent: of the call.
         group: rolled back together; None is the plan.
         order: grows with completion.

@@ -7,6 +7,7 @@ and says where it came to rest. Acting for real is `engine.live`.
 import hashlib
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from buddy.core import gate, permissions, references, retry
@@ -130,6 +131,8 @@ class Climb:
     def top(self) -> Ceiling | None:
         """Return how high this call may climb as things stand, None where it may go LIVE."""
         limit = gate.ceiling(self.facts(), skip=PLANNED)
+        if references.has_unknown(self.args):
+            limit = Ceiling(Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE")
         by_conflict = self.plan.limit(self.place)
         if by_conflict is not None and (limit is None or by_conflict.mode < limit.mode):
             return by_conflict
@@ -158,7 +161,7 @@ class Climb:
         refused = self.plan.refused(self.place)
         if refused is not None:
             return self.settle(StepStatus.ABORTED, refused.rule, refused.reason)
-        if not self._is_rehearsed():
+        if not self.is_rehearsed():
             final = self.top() if self.run.config.mode is Mode.MOCK else None
             ending = await self._mock(rehearsal=self.run.config.mode is not Mode.MOCK, final=final)
             if ending is not None:
@@ -174,7 +177,8 @@ class Climb:
             return await live.write(self, limit)
         return await live.read(self, limit)
 
-    def _is_rehearsed(self) -> bool:
+    def is_rehearsed(self) -> bool:
+        """Whether MOCK was passed with these arguments under this contract."""
         known = self.plan.rehearsed.get(self.step_id)
         digest = self.contract.digest if self.contract else ""
         return known is not None and known.digest == self.digest and known.contract == digest
@@ -274,7 +278,7 @@ class Climb:
         assert isinstance(found, Passed)
         if isinstance(found.value, Preview) and self.contract is not None and self.contract.writes:
             self.preview = found.value
-            self.result = found.value.result
+            self.result = found.value.result if found.value.available else references.UNKNOWN
         else:
             self.result = found.value
 
@@ -518,6 +522,4 @@ def _hidden(value: Any, secrets: tuple[str, ...]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    import msgspec
-
     return msgspec.to_builtins(value)

@@ -17,7 +17,7 @@ from buddy.ports import Toolbox
 
 STATUSES = tuple(StepStatus)
 _STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
-_MODES = (None, *Mode)
+_MODES: tuple[Mode | None, ...] = (None, *Mode)
 _MODE_CODE: dict[Mode | None, int] = {mode: code for code, mode in enumerate(_MODES)}
 _SUCCEEDED = _STATUS_CODE[StepStatus.SUCCEEDED]
 
@@ -55,11 +55,11 @@ class PlanState:
         self.actions: ActionIndex[StepRef] = ActionIndex()
         self.approvals: dict[str, str] = {}
         self.edited: dict[str, dict[str, Any]] = {}
-        self.attempts: dict[str, int] = {}
+        self.attempts: dict[str, tuple[int, int, int]] = {}
         self.item_status: dict[str, tuple[StepStatus, Mode | None, Any]] = {}
         self.failed_groups: set[str | None] = set()
         self.rolled_back: set[str | None] = set()
-        self.stopped: Ceiling | None = None
+        self.stopped: tuple[StepStatus, str, str] | None = None
         self.unsettled = size
         self.running = 0
         self._findings = findings
@@ -127,6 +127,10 @@ class PlanState:
     def refused(self, place: int) -> Ceiling | None:
         """Return why a conflict keeps a step from running at all."""
         return self._findings.aborted.get((self.ordinal, place))
+
+    def statuses(self) -> dict[StepStatus, int]:
+        """Return how many steps stand how."""
+        return {status: count for code, status in enumerate(STATUSES) if (count := self._status.count(code))}
 
     def places(self, status: StepStatus) -> Iterator[int]:
         """Yield the places of the steps that stand so."""

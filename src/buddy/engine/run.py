@@ -3,11 +3,15 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
+from buddy.core.canonical import keyed_digest
 from buddy.engine.limits import Claims, RateLimiter, Slots
 from buddy.errors import ClosedStop
-from buddy.journal.events import AnyEvent, BreakerMoved, Intent, LockSeen, Record
+from buddy.journal.events import AnyEvent, BreakerMoved, ConflictFound, Intent, LockSeen, Record
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
+from buddy.model.conflict import Conflict
 from buddy.model.contract import ToolContract
 from buddy.ports import (
     Action,
@@ -69,10 +73,12 @@ class Run:
         ports: the outside.
         key: secret for digests.
         environment: `DRY_RUN=true` is set.
+        watch: the fold that finds anomalies, shared with the outputs.
     """
 
     def __init__(
-        self, run_id: str, config: ExecutionConfig, ports: Ports, key: bytes, *, environment: bool = False
+        self, run_id: str, config: ExecutionConfig, ports: Ports, key: bytes, *, environment: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         self.run_id = run_id
         self.config = config
@@ -88,10 +94,11 @@ class Run:
         self.failure: BaseException | None = None
         self.budget = Slots(config.max_live_escalations)
         self.claims = Claims(ports.home, ports.clock, self.stop)
+        self.conflicts = 0
         self.late: set[asyncio.Task[None]] = set()
         self.journal = ports.journal
         self._sink = ports.sink
-        self._watch = Watch()
+        self._watch = watch or Watch()
         self._shared = _Shared()
         self._rates: dict[str, RateLimiter | None] = {}
         self._concurrency: dict[str, Slots | None] = {}
@@ -220,8 +227,9 @@ class Run:
         return self._shared.lock
 
     def _notice_epoch(self, epoch: int) -> None:
+        """Record the open epoch that an intent was admitted in before the intent itself."""
         if epoch != self._shared.lock.epoch:
-            self._see(self.home.lock_state())
+            self._see(LockState(epoch=epoch, engaged=False))
 
     def _see(self, state: LockState) -> None:
         if state.epoch != self._shared.lock.epoch:
@@ -254,13 +262,28 @@ class Run:
         if anomaly.severity is not Severity.HIGH:
             return
         self.interaction.alert(f"{anomaly.type.value}: {anomaly.subject}: {anomaly.recommendation}")
-        if not self.config.breaker or self.clock.virtual:
+        if not (self.config.breaker and anomaly.breaker) or self.clock.virtual:
             return
         if anomaly.subject.startswith(("tool:", "agent:")) and anomaly.subject not in self._shared.breakers:
             breaker = Breaker(anomaly.subject, self.clock.now(), anomaly.type.value)
             self.home.open_breaker(breaker)
             self._shared.breakers[anomaly.subject] = breaker
             self.record(BreakerMoved(subject=anomaly.subject, open=True, reason=anomaly.type.value))
+
+    def digest(self, tool: str, args: object) -> str:
+        """Return the digest of a call."""
+        return keyed_digest(self.key, tool, args)
+
+    # conflicts found while running
+
+    def next_conflict(self) -> str:
+        """Return an id for a conflict found while running."""
+        self.conflicts += 1
+        return f"c{self.conflicts}"
+
+    def note_conflict(self, conflict: Conflict) -> None:
+        """Record a conflict found while running."""
+        self.record(ConflictFound(conflict=conflict, at="admission"))
 
     # limits
 
@@ -297,6 +320,4 @@ class Run:
 
 
 def _with_epoch(intent: Intent, epoch: int) -> Intent:
-    from msgspec.structs import replace
-
     return replace(intent, lock_epoch=epoch)

@@ -28,7 +28,7 @@ RUNGS: tuple[Mode | None, ...] = (None, Mode.MOCK, Mode.DRY_RUN, Mode.LIVE)
 FINISHED = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.UNKNOWN, StepStatus.ROLLED_BACK})
 """Statuses that say how the work itself went; the others say that it was not done."""
 
-_HELD = StepStatus.HELD
+_HELD, _ROLLED_BACK = StepStatus.HELD, StepStatus.ROLLED_BACK
 _SUCCEEDED, _UNKNOWN = OutcomeKind.SUCCEEDED, OutcomeKind.UNKNOWN
 
 
@@ -242,8 +242,7 @@ class Steps:
         """Take in how an undo ended; what was rolled back had been LIVE."""
         at = self.ordinal(event.plan, event.step)
         old = self.states[at]
-        tried = LIVE if event.status is StepStatus.ROLLED_BACK else old.tried
-        passed, first, error = old.passed, old.first, old.error
+        passed, tried, first, error = old.passed, old.tried, old.first, old.error
         self._put(at, old, event.agent, event.tool, event.status, passed, tried, first, old.rule, error)
 
     def resolved(self, event: Resolved) -> None:
@@ -268,6 +267,8 @@ class Steps:
         denied = old.denied
         if status is None:
             status, rule = old.status, old.rule
+        elif status is _ROLLED_BACK:
+            tried = LIVE
         elif status is _HELD and rule in GATE_DENIED and passed < self.top:
             denied = True
         key = (agent, tool, status, passed, tried, first, rule, error, old.conflict, denied)

@@ -35,10 +35,6 @@ NAMED: dict[str, st.SearchStrategy[Any]] = {
     "requested_at": times,
     "expires_at": times,
     "at": times,
-    "result": st.just(UNSET)
-    | st.none()
-    | st.booleans()
-    | st.dictionaries(st.text(max_size=3), st.integers(0, 9)),
     "example": st.just(UNSET),
     "duration_ms": st.floats(0, 1e6),
     "duration_s": st.floats(0, 1e6),
@@ -47,7 +43,8 @@ NAMED: dict[str, st.SearchStrategy[Any]] = {
     "conflict_id": st.sampled_from(["c1", "c2", "c3"]),
     "step_count": st.integers(0, 100),
 }
-texts = st.sampled_from(["", "x", 'é\n"', "y" * 40])
+results = st.just(UNSET) | st.none() | st.booleans() | st.dictionaries(st.text(max_size=3), st.integers(0, 9))
+texts = st.sampled_from(["x", 'é\n"', "y" * 40])
 
 
 SCALARS: dict[type[inspect.Type], st.SearchStrategy[Any]] = {
@@ -84,7 +81,12 @@ def struct(cls: type[Any]) -> st.SearchStrategy[Any]:
     """Return any record of a class; a field with a default is left out half of the time."""
     wanted, optional = {}, {}
     for field in msgspec.structs.fields(cls):
-        value = NAMED[field.name] if field.name in NAMED else of(inspect.type_info(field.type))
+        if field.name == "result" and field.type is Any:
+            value = results
+        elif field.name in NAMED:
+            value = NAMED[field.name]
+        else:
+            value = of(inspect.type_info(field.type))
         into = wanted if field.required else optional
         into[field.name] = value
     return st.fixed_dictionaries(wanted, optional=optional).map(lambda values: cls(**values))

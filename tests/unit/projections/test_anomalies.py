@@ -114,6 +114,9 @@ def test_a_step_held_where_the_run_ends_anyway_is_not_denied() -> None:
     held = journals.rung("s", status=StepStatus.HELD, rule="permission")
     assert watch(held, start=journals.started(Mode.MOCK)) == []
     assert watch(held, start=journals.started(Mode.LIVE, environment_dry_run=True)) == []
+    held = journals.rung("s", Mode.DRY_RUN, status=StepStatus.HELD, rule="breaker")
+    dry = journals.started(Mode.LIVE, config={"dry_run_only": True})
+    assert only(watch(journals.rung("s"), held, start=dry), AnomalyType.GATE_DENIED) == []
 
 
 def test_anomalies_beyond_the_listed_ones_are_counted_and_still_told() -> None:
@@ -322,6 +325,7 @@ def test_loads_too_far_apart() -> None:
 
 def test_loads_a_little_apart_are_an_imbalance_only() -> None:
     assert [anomaly.type for _, anomaly in loaded(a=(2, 1.6), b=(2, 1.0))] == [AnomalyType.LOAD_IMBALANCE]
+    assert [anomaly.type for _, anomaly in loaded(a=(2, 5.0), b=(2, 3.0))] == [AnomalyType.LOAD_IMBALANCE]
     assert loaded(a=(2, 1.5), b=(2, 1.0)) == []
 
 

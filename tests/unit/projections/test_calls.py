@@ -137,3 +137,9 @@ def test_an_outcome_without_intent_still_gets_its_line() -> None:
 
 def test_durations_are_rounded() -> None:
     assert log(journals.rung("s", duration_ms=1 / 3))[0]["duration_ms"] == 0.333333
+
+
+def test_a_lost_call_that_was_told_is_not_told_again_when_the_step_is_called_again() -> None:
+    *rungs, intent, outcome = journals.live("s")
+    lines = log(*rungs, intent, journals.finished(), intent, outcome)
+    assert [(line["status"], line["late"]) for line in lines[2:]] == [("UNKNOWN", False), ("PASSED", False)]

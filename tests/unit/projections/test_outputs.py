@@ -33,7 +33,7 @@ NAMES = {
     "learning_signals.jsonl",
     "system_health.json",
 }
-anything = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+anything = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def written(

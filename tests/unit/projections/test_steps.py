@@ -226,3 +226,19 @@ def test_a_million_steps_would_fit_in_memory() -> None:
     tracemalloc.stop()
     assert len(run.steps) == steps
     assert used / steps < 150
+
+
+def test_a_failed_rung_is_tried_but_not_passed() -> None:
+    found = state(fold(journals.rung("s"), journals.rung("s", Mode.DRY_RUN, error=journals.error())))
+    assert (found.passed, found.tried, found.first) == (MOCK, DRY_RUN, First.MARKED)
+
+
+def test_what_was_rolled_back_had_been_live_whatever_the_journal_left_out() -> None:
+    total = fold(Settled(**WHO, status=StepStatus.ROLLED_BACK)).counted().total
+    assert (total.live, total.rollback_frequency) == (1, 1.0)
+
+
+def test_a_late_end_is_not_another_attempt() -> None:
+    *_, late = journals.live("s", late=True)
+    run = fold(*journals.live("s", OutcomeKind.UNKNOWN), late)
+    assert (run.tools["t"].attempts, run.tools["t"].failed, run.agents["a"].ms) == (3, 1, 12.0)

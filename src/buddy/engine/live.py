@@ -1,0 +1,409 @@
+"""Acting for real: a write under its claims, its intent durable before the call and its outcome after it.
+
+A read is simpler: its DRY_RUN is the call, and LIVE reuses the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from buddy.core import gate
+from buddy.core.catalogue import claims_of
+from buddy.core.rollback import Done
+from buddy.engine.asking import Granted
+from buddy.engine.attempts import (
+    Passed,
+    StillRunning,
+    attempt,
+    error_of,
+    hidden_value,
+    is_large,
+    timed_out,
+    with_secrets,
+)
+from buddy.engine.ending import Ending
+from buddy.errors import InvalidArguments
+from buddy.journal.events import Intent, Outcome, Resolved
+from buddy.journal.times import iso
+from buddy.model.conflict import ConflictType, StepRef, Strategy
+from buddy.model.decision import Ceiling, Denied, NeedsApproval, Wait
+from buddy.model.mode import Mode
+from buddy.model.outcome import Call, CallError, OutcomeKind, StepStatus
+from buddy.ports import Action, Admitted, Refused
+
+if TYPE_CHECKING:
+    from buddy.engine.climb import Climb
+    from buddy.model.contract import ToolContract
+
+
+async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
+    """Take a read through DRY_RUN, which is the call, and on to LIVE where it may."""
+    go, ending = await _asked(climb)
+    if not go:
+        return ending
+    held = await _claimed(climb) if limit is None else ()
+    try:
+        if climb.granted is not None or climb.run.config.caps:
+            refusal = await _admit_read(climb)
+            if refusal is not None:
+                return refusal
+        ending = await climb.dry_run(final=limit)
+        if ending is not None:
+            return ending
+        decision = gate.decide(climb.facts(), Mode.LIVE)
+        if isinstance(decision, Denied):
+            return climb.go_down(decision.ceiling)
+        climb.passed = Mode.LIVE
+        climb.live_attempts += 1
+        climb.record_rung(
+            Mode.LIVE, climb.live_attempts, climb.run.clock.now(), result=UNSET, reused=True,
+            status=StepStatus.SUCCEEDED, moved_from=Mode.DRY_RUN,
+        )  # fmt: skip
+        return Ending(status=StepStatus.SUCCEEDED, reached=Mode.LIVE, result=climb.result)
+    finally:
+        if held:
+            climb.run.claims.give(_holder(climb))
+
+
+async def write(climb: Climb, limit: Ceiling | None) -> Ending | None:
+    """Take a write through DRY_RUN, a person where one is needed, and a LIVE call where it may."""
+    if limit is not None:
+        return await climb.dry_run(final=limit)
+    if climb.approval_reasons():
+        ending = await climb.dry_run(final=None)
+        if ending is not None:
+            return ending
+        go, ending = await _asked(climb)
+        if not go:
+            return ending
+    while True:
+        outcome = await _act(climb)
+        if isinstance(outcome, Ending) or outcome is None:
+            return outcome
+        await climb.run.clock.sleep(outcome)
+
+
+async def _asked(climb: Climb) -> tuple[bool, Ending | None]:
+    """Return whether the call may go on, and what it comes to where it may not (None: it starts over)."""
+    if not climb.approval_reasons():
+        return True, None
+    answer = await climb.ask()
+    return (True, None) if isinstance(answer, Granted) else (False, climb.unanswered(answer))
+
+
+async def _claimed(climb: Climb) -> tuple[tuple[str, bool], ...]:
+    assert climb.contract is not None
+    if climb.run.config.isolate:
+        return ()
+    claims = claims_of(climb.contract, climb.args, climb.step.claims)
+    await climb.run.claims.take(_holder(climb), claims)
+    return claims
+
+
+def _holder(climb: Climb) -> str:
+    return f"{climb.run.run_id}/{climb.plan.plan_id}/{climb.step_id}"
+
+
+async def _admit_read(climb: Climb) -> Ending | None:
+    request = climb.granted.request if climb.granted else None
+    verdict = climb.run.home.admit(
+        [_action(climb, request)], climb.run.clock.now(), climb.run.config.duplicate_window_s, climb.run.config.caps
+    )[0]
+    if isinstance(verdict, Admitted):
+        return None
+    return climb.settle(StepStatus.HELD, verdict.rule, verdict.reason)
+
+
+def _action(climb: Climb, request: Any) -> Action:
+    contract = climb.contract
+    assert contract is not None
+    config = climb.run.config
+    recipient = next(
+        (str(climb.args[cap.recipient_arg]) for cap in config.caps if cap.recipient_arg in climb.args), None
+    )
+    allowed = config.conflicts[ConflictType.DUPLICATE_ACTION] is Strategy.ALLOW
+    return Action(
+        run_id=climb.run.run_id,
+        step=f"{climb.plan.plan_id}/{climb.step_id}",
+        tool=contract.name,
+        agent=climb.step.agent,
+        digest=climb.digest,
+        writes=contract.writes,
+        irreversible=contract.irreversible,
+        idempotent=contract.idempotent,
+        repeat=climb.step.repeat,
+        resources=climb.resources(),
+        recipient=recipient,
+        approval=request.approval_id if request else None,
+        binding=request.binding if request else "",
+        ledger=not config.isolate,
+        ignore_duplicates=allowed,
+    )
+
+
+async def _act(climb: Climb) -> Ending | float | None:
+    """Make one live attempt; returns an ending, seconds before the next attempt, or None to start over."""
+    run, contract = climb.run, climb.contract
+    assert contract is not None
+    rate, slots = run.rate(contract), run.concurrency(contract)
+    if rate is not None:
+        await rate.take()
+    await run.budget.take()
+    if slots is not None:
+        await slots.take()
+    keep = False
+    held: tuple[tuple[str, bool], ...] = ()
+
+    def release() -> None:
+        if held:
+            run.claims.give(_holder(climb))
+        if slots is not None:
+            slots.give()
+        run.budget.give()
+
+    try:
+        held = await _claimed(climb)
+        ending = await climb.dry_run(final=None)
+        if ending is not None:
+            return ending
+        if climb.granted is not None or climb.approval_reasons():
+            go, ending = await _asked(climb)
+            if not go:
+                return ending
+        admitted, ending = await _begin(climb, contract, held)
+        if not admitted:
+            return ending
+        answer = await _call(climb, contract)
+        if isinstance(answer, StillRunning):
+            keep = True
+            return _give_up(climb, contract, answer, release)
+        return await _settle(climb, contract, answer)
+    finally:
+        if not keep:
+            release()
+
+
+async def _begin(
+    climb: Climb, contract: ToolContract, held: tuple[tuple[str, bool], ...]
+) -> tuple[bool, Ending | None]:
+    """Put the intent on disk; returns whether the call may be made, and what the step comes to if not."""
+    run = climb.run
+    decision = gate.decide(climb.facts(), Mode.LIVE)
+    match decision:
+        case Denied(ceiling):
+            return False, climb.go_down(ceiling)
+        case NeedsApproval(rule, reason) | Wait(rule, reason):
+            return False, climb.settle(StepStatus.HELD, rule, reason)
+    climb.live_attempts += 1
+    request = climb.granted.request if climb.granted else None
+    intent = Intent(
+        plan=climb.plan.plan_id,
+        step=climb.step_id,
+        agent=climb.step.agent,
+        tool=contract.name,
+        attempt=climb.live_attempts,
+        digest=climb.digest,
+        key=climb.key(),
+        confidence=climb.step.confidence,
+        threshold=decision.threshold,
+        moved_from=Mode.DRY_RUN if climb.live_attempts == 1 else None,
+        approval=request.approval_id if request else None,
+        claims=[f"{'write' if writes else 'read'}:{resource}" for resource, writes in held],
+        repeat=climb.step.repeat,
+        sources=climb.plan.sources(climb.place),
+    )
+    verdict = await run.begin(_action(climb, request), intent)
+    if isinstance(verdict, Admitted):
+        climb.plan.actions.add(climb.digest, climb.resources(), StepRef(climb.plan.plan_id, climb.step_id))
+        return True, None
+    climb.live_attempts -= 1
+    return False, _refused(climb, verdict)
+
+
+def _refused(climb: Climb, verdict: Refused) -> Ending | None:
+    match verdict.rule:
+        case "duplicate":
+            found = climb.duplicate(verdict.reason)
+            return None if found is None else climb.rest(found)
+        case "lock":
+            return climb.go_down(Ceiling(Mode.MOCK, "lock", verdict.reason))
+        case "caps":
+            return climb.settle(StepStatus.HELD, "caps", verdict.reason)
+        case _:
+            return climb.settle(StepStatus.ABORTED, verdict.rule, verdict.reason)
+
+
+async def _call(climb: Climb, contract: ToolContract) -> Any:
+    """Call the tool for real; returns what happened and when it began."""
+    assert climb.tool is not None
+    started = climb.run.clock.now()
+    try:
+        args, secrets = with_secrets(climb.args, contract.secret_args, climb.run.secrets)
+    except InvalidArguments as problem:
+        return started, error_of(problem, contract, Mode.LIVE), ()
+    work = climb.tool.live(args, climb.context(Mode.LIVE, climb.live_attempts))
+    found = await attempt(work, contract, Mode.LIVE, in_thread=climb.tool.sync, redact=secrets)
+    return found if isinstance(found, StillRunning) else (started, found, secrets)
+
+
+async def _settle(climb: Climb, contract: ToolContract, answer: Any) -> Ending | float:
+    """Put the outcome on disk and say what follows."""
+    started, found, secrets = answer
+    if isinstance(found, Passed):
+        return await succeed(climb, contract, started, hidden_value(found.value, secrets))
+    assert isinstance(found, CallError)
+    kind = OutcomeKind.FAILED if found.no_effect else OutcomeKind.UNKNOWN
+    again = climb.retry_after(found, Mode.LIVE, climb.live_attempts)
+    probes = kind is OutcomeKind.UNKNOWN and again is None and "probe" in climb.handlers
+    status = None if again is not None or probes else _status(kind)
+    _record(climb, kind, started, error=found, status=status, reason=found.message if status else "")
+    if kind is OutcomeKind.FAILED:
+        free(climb)
+    await climb.run.durable()
+    if again is not None:
+        return again
+    if probes:
+        return await _probe(climb, contract, found)
+    return Ending(status=_status(kind), reached=climb.passed, result=None, preview=climb.preview,
+                  rule="live", reason=found.message)  # fmt: skip
+
+
+def _status(kind: OutcomeKind) -> StepStatus:
+    match kind:
+        case OutcomeKind.SUCCEEDED:
+            return StepStatus.SUCCEEDED
+        case OutcomeKind.FAILED:
+            return StepStatus.FAILED
+        case OutcomeKind.UNKNOWN:
+            return StepStatus.UNKNOWN
+
+
+async def succeed(
+    climb: Climb, contract: ToolContract, started: float, result: Any, *, late: bool = False
+) -> Ending:
+    """Record that a live call did what it should."""
+    assert climb.tool is not None
+    warning = climb.tool.check_result(result)
+    _record(climb, OutcomeKind.SUCCEEDED, started, result=result, late=late, warning=warning,
+            status=StepStatus.SUCCEEDED)  # fmt: skip
+    await climb.run.durable()
+    climb.passed, climb.result = Mode.LIVE, result
+    note_done(climb, contract, result)
+    return Ending(status=StepStatus.SUCCEEDED, reached=Mode.LIVE, result=result, preview=climb.preview)
+
+
+def note_done(climb: Climb, contract: ToolContract, result: Any) -> None:
+    """Remember a live write, should it have to be undone."""
+    plan = climb.plan
+    plan.done.append(
+        Done(step_id=climb.step_id, tool=contract.name, agent=climb.step.agent, group=climb.step.group,
+             order=len(plan.done), args=climb.args, result=result, key=climb.key())  # fmt: skip
+    )
+
+
+def free(climb: Climb) -> None:
+    """Let the action be taken again: it had no effect."""
+    climb.plan.actions.free(climb.digest)
+    if not climb.run.config.isolate:
+        climb.run.free_action(f"{climb.plan.plan_id}/{climb.step_id}")
+
+
+def _record(
+    climb: Climb,
+    kind: OutcomeKind,
+    started: float,
+    *,
+    result: Any = UNSET,
+    error: CallError | None = None,
+    status: StepStatus | None = None,
+    reason: str = "",
+    warning: str = "",
+    late: bool = False,
+) -> None:
+    run, blob = climb.run, ""
+    large = None if result is UNSET else is_large(result)
+    if large is not None:
+        blob, result = run.journal.write_blob(large), UNSET
+    run.record(
+        Outcome(
+            plan=climb.plan.plan_id,
+            step=climb.step_id,
+            agent=climb.step.agent,
+            tool=climb.step.tool,
+            attempt=climb.live_attempts,
+            outcome=kind,
+            started_at=iso(started),
+            duration_ms=round(max(0.0, run.clock.now() - started) * 1000, 3),
+            result=result,
+            result_blob=blob,
+            error=error,
+            late=late,
+            warning=warning,
+            status=status,
+            reason=reason,
+        )
+    )
+
+
+async def _probe(climb: Climb, contract: ToolContract, error: CallError) -> Ending:
+    """Ask the tool whether a call that nobody knows the end of happened."""
+    assert climb.tool is not None
+    call = Call(tool=contract.name, args=climb.args, agent=climb.step.agent, run_id=climb.run.run_id,
+                step_id=climb.step_id, idempotency_key=climb.key())  # fmt: skip
+    found = await attempt(climb.tool.probe(call), contract, Mode.DRY_RUN)
+    happened = found.value if isinstance(found, Passed) else None
+    if happened is None:
+        reason = f"{error.message}; 'buddy resolve' records what a person finds out"
+        return climb.settle(StepStatus.UNKNOWN, "live", reason)
+    status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
+    climb.run.record(
+        Resolved(plan=climb.plan.plan_id, step=climb.step_id, agent=climb.step.agent, tool=contract.name,
+                 happened=happened, by="probe", status=status)  # fmt: skip
+    )
+    if happened:
+        climb.passed = Mode.LIVE
+        note_done(climb, contract, None)
+    else:
+        free(climb)
+    await climb.run.durable()
+    return Ending(status=status, reached=climb.passed, preview=climb.preview, rule="" if happened else "live",
+                  reason="" if happened else f"{error.message}; the probe found that nothing happened")  # fmt: skip
+
+
+def _give_up(climb: Climb, contract: ToolContract, running: StillRunning, release: Any) -> Ending:
+    """Settle as UNKNOWN a call whose thread cannot be stopped; its end, when it comes, settles it for good."""
+    error = timed_out(contract)
+    started = climb.run.clock.now() - contract.timeout_s
+    _record(climb, OutcomeKind.UNKNOWN, started, error=error, status=StepStatus.UNKNOWN, reason=error.message)
+    climb.run.flush()
+
+    async def late() -> None:
+        try:
+            result = await running.task
+        except Exception as problem:  # noqa: BLE001 - a tool may raise anything
+            await _late_failure(climb, contract, started, problem)
+        else:
+            await succeed(climb, contract, started, result, late=True)
+            climb.plan.put(climb.place, StepStatus.SUCCEEDED, Mode.LIVE)
+        finally:
+            release()
+
+    task = asyncio.get_running_loop().create_task(late())
+    climb.run.late.add(task)
+    task.add_done_callback(climb.run.late.discard)
+    return Ending(status=StepStatus.UNKNOWN, reached=climb.passed, preview=climb.preview, rule="live",
+                  reason=error.message)  # fmt: skip
+
+
+async def _late_failure(climb: Climb, contract: ToolContract, started: float, problem: Exception) -> None:
+    error = error_of(problem, contract, Mode.LIVE)
+    if not error.no_effect:
+        return
+    _record(climb, OutcomeKind.FAILED, started, error=error, late=True, status=StepStatus.FAILED, reason=error.message)
+    free(climb)
+    await climb.run.durable()
+    climb.plan.put(climb.place, StepStatus.FAILED, climb.passed)
+

@@ -1,0 +1,107 @@
+"""What people do to a run by hand: undo, cancel, resolve."""
+
+from collections import Counter
+
+from buddy.core.conflicts import Detector
+from buddy.core.findings import Findings
+from buddy.engine.orchestrator import exit_code
+from buddy.engine.plans import PlanState
+from buddy.engine.recovery import Past, StepPast
+from buddy.engine.run import Run
+from buddy.engine.undoing import roll_back
+from buddy.errors import BadInput
+from buddy.journal.events import Resolved, RunFinished, Settled
+from buddy.model.outcome import StepStatus
+from buddy.ports import PlanSource
+
+
+async def undo_by_hand(
+    run: Run, source: PlanSource, detector: Detector, past: Past, *, by: str, step: str | None, under_lock: bool
+) -> int:
+    """Undo live writes, the last completed first.
+
+    Args:
+        run: the run.
+        source: its plans.
+        detector: for their schedules.
+        past: where the steps stand.
+        by: the person.
+        step: `STEP` or `PLAN/STEP`; None is everything.
+        under_lock: undo although the system is locked.
+
+    Raises:
+        BadInput: the step has nothing to undo, or the system is locked.
+    """
+    wanted = _find(past, step) if step is not None else None
+    undone = 0
+    tally: Counter[StepStatus] = Counter()
+    for ordinal, plan in enumerate(source.plans()):
+        state = PlanState(ordinal, detector.plan(ordinal, plan), run.world(plan.plan_id), Findings())
+        past.put_back(state, run)
+        if wanted is None or wanted[0] == plan.plan_id:
+            only = wanted[1] if wanted else None
+            groups = dict.fromkeys(done.group for done in reversed(state.done) if only in (None, done.step_id))
+            for group in groups:
+                undone += 1
+                if not await roll_back(run, state, group, f"by hand, {by}", only=only, under_lock=under_lock):
+                    raise BadInput("the system is locked; 'buddy unlock' first, or say --under-lock")
+        tally.update(state.statuses())
+    if not undone:
+        raise BadInput(f"expected a live write to undo{f' in {step!r}' if step else ''}, found none")
+    return _finish(run, tally, f"rolled back by {by}")
+
+
+async def cancel_all(run: Run, source: PlanSource, past: Past, by: str) -> int:
+    """Abort every step that is held or was never tried, and close what was asked."""
+    run.home.cancel_approvals(run.run_id)
+    tally: Counter[StepStatus] = Counter()
+    for plan in source.plans():
+        steps = past.plans.get(plan.plan_id, {})
+        expanded = {name.rsplit("[", 1)[0] for name in steps if name.endswith("]")}
+        for step in plan.steps:
+            if step.step_id not in steps and step.step_id not in expanded:
+                steps[step.step_id] = StepPast(step.tool, step.agent)
+        for name, known in steps.items():
+            if known.status in (StepStatus.PENDING, StepStatus.HELD) and not known.in_doubt:
+                run.record(Settled(plan=plan.plan_id, step=name, agent=known.agent, tool=known.tool,
+                                   status=StepStatus.ABORTED, final_mode=known.reached, rule="cancel",
+                                   reason=f"cancelled by {by}"))  # fmt: skip
+                known.status = StepStatus.ABORTED
+            tally[known.status] += 1
+    return _finish(run, tally, f"cancelled by {by}")
+
+
+async def resolve_step(run: Run, past: Past, step: str, happened: bool, by: str) -> int:
+    """Record how an UNKNOWN call ended.
+
+    Raises:
+        BadInput: there is no such step, or its end is known.
+    """
+    plan, name = _find(past, step)
+    known = past.plans[plan][name]
+    if known.status is not StepStatus.UNKNOWN and not known.in_doubt:
+        raise BadInput(f"step {step!r}: expected a step whose live call is UNKNOWN, found {known.status.value}")
+    known.status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
+    run.record(Resolved(plan=plan, step=name, agent=known.agent, tool=known.tool, happened=happened, by=by,
+                        status=known.status))  # fmt: skip
+    if not happened:
+        run.home.settle(run.run_id, [f"{plan}/{name}"])
+    tally = Counter(one.status for steps in past.plans.values() for one in steps.values())
+    return _finish(run, tally, f"'{name}' was resolved by {by}; 'buddy resume' goes on")
+
+
+def _finish(run: Run, tally: Counter[StepStatus], reason: str) -> int:
+    code = exit_code(tally)
+    run.record(RunFinished(reason=reason, exit_code=code, duration_s=round(run.elapsed(), 6)))
+    run.flush()
+    return code
+
+
+def _find(past: Past, step: str) -> tuple[str, str]:
+    found = [(plan, name) for plan, steps in past.plans.items() for name in steps if step in (name, f"{plan}/{name}")]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise BadInput(f"expected a step of the run, found {step!r}")
+    plans = ", ".join(f"{plan}/{name}" for plan, name in found[:5])
+    raise BadInput(f"step {step!r} is in {len(found)} plans; say which: {plans}")

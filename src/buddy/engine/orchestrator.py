@@ -1,0 +1,202 @@
+"""The flow of a run, from plans to outputs.
+
+    survey -> start -> (admit plan -> rehearse -> climb step by step -> undo what failed)* -> finish
+
+`survey` finds every conflict before anything runs; `carry_out` is the whole run.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from buddy.core import permissions
+from buddy.core.conflicts import Detector, Known
+from buddy.core.findings import Findings
+from buddy.core.ordering import Schedule
+from buddy.engine.plans import PlanState
+from buddy.engine.recovery import Past
+from buddy.engine.run import Run
+from buddy.engine.scheduler import Board, PlanDriver
+from buddy.errors import BadInput
+from buddy.journal.events import ConflictFound, PlanStarted, Reassigned, RunFinished
+from buddy.journal.times import iso
+from buddy.model.config import ExecutionConfig
+from buddy.model.contract import ToolContract
+from buddy.model.outcome import StepStatus
+from buddy.model.plan import Plan
+from buddy.ports import HomeStore, PlanSource, Toolbox
+
+LATE_GRACE_S = 5.0
+
+EXIT_OK, EXIT_NOT_ALL, EXIT_HELD, EXIT_UNKNOWN = 0, 1, 3, 4
+_REASONS = {
+    EXIT_OK: "every step got as far as it should",
+    EXIT_NOT_ALL: "some steps failed, were refused, skipped or rolled back",
+    EXIT_HELD: "some steps are held; 'buddy resume' goes on when what holds them is gone",
+    EXIT_UNKNOWN: "nobody knows how some live calls ended; 'buddy resolve' records what a person finds out",
+}
+
+
+class Survey(Struct, kw_only=True):
+    """What is known about a run before it starts.
+
+    Attributes:
+        findings: the conflicts.
+        tools: names of the tools that the plans name, in order of first use.
+        plans: how many.
+        steps: how many they declare.
+        schedule: of the only plan, where there is one.
+    """
+
+    findings: Findings
+    tools: tuple[str, ...]
+    plans: int
+    steps: int
+    schedule: Schedule | None
+
+
+def detector(
+    config: ExecutionConfig, tools: Toolbox, home: HomeStore, key: bytes, now: float, run_id: str, *,
+    environment: bool = False, ledger: bool = True,
+) -> Detector:  # fmt: skip
+    """Return a conflict detector that knows the tools and the home's action ledger."""
+
+    def earlier(digest: str, resources: tuple[str, ...]) -> str:
+        if not ledger or config.isolate:
+            return ""
+        found = home.earlier(digest, run_id, "", resources, now, config.duplicate_window_s)
+        recent = [one for one in found if now - one.at <= config.duplicate_window_s]
+        if not recent:
+            return ""
+        return f"the same action as {recent[0].step} of {recent[0].run_id} at {iso(recent[0].at)}"
+
+    known = Known(
+        contract=lambda name: found.contract if (found := tools.get(name)) else None,
+        runnable=lambda name: "live" in found.handlers if (found := tools.get(name)) else False,
+    )
+    return Detector(config, known, key, earlier, environment=environment)
+
+
+def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Survey:
+    """Look at every plan and find all conflicts; nothing runs.
+
+    Raises:
+        BadInput: a plan names an agent that the operator does not.
+    """
+    used: dict[str, None] = {}
+    plans = steps = 0
+    schedule: Schedule | None = None
+    problems: list[str] = []
+    for ordinal, plan in enumerate(source.plans()):
+        for name in permissions.unknown_agents(plan, config.agents):
+            known = ", ".join(sorted(config.agents))
+            problems.append(f"plan '{plan.plan_id}': expected agents of the configuration ({known}), found '{name}'")
+        if problems:
+            continue
+        schedule = watch.plan(ordinal, plan)
+        used.update(dict.fromkeys(step.tool for step in plan.steps))
+        plans, steps = plans + 1, steps + len(plan.steps)
+    if problems:
+        raise BadInput(problems[:100], max(0, len(problems) - 100))
+    return Survey(findings=watch.finish(), tools=tuple(used), plans=plans, steps=steps,
+                  schedule=schedule if plans == 1 else None)  # fmt: skip
+
+
+async def carry_out(
+    run: Run, source: PlanSource, known: Survey, again: Detector, past: Past | None = None
+) -> int:
+    """Run every plan and return the exit code.
+
+    Args:
+        run: what the parts of the run share; its journal has begun.
+        source: the plans, read once more.
+        known: what the survey found.
+        again: a fresh detector, for the schedules of the plans.
+        past: what an earlier part of the run left, when it is resumed.
+    """
+    if past is None:
+        for conflict in known.findings.conflicts:
+            run.record(ConflictFound(conflict=conflict))
+    run.conflicts = len(known.findings.conflicts)
+    board = Board(run, known.findings, waits=run.config.approvals in ("wait", "ask"))
+    board.total = known.steps
+    tally = await _drive_all(run, source, known, again, board, past)
+    if run.late:
+        await asyncio.wait(run.late, timeout=LATE_GRACE_S)
+    code = exit_code(tally)
+    run.record(RunFinished(reason=_REASONS[code], exit_code=code, duration_s=round(run.elapsed(), 6)))
+    run.flush()
+    return code
+
+
+async def _drive_all(
+    run: Run, source: PlanSource, known: Survey, again: Detector, board: Board, past: Past | None
+) -> Counter[StepStatus]:
+    """Keep up to `max_parallel_plans` plans under way until none is left."""
+    tally: Counter[StepStatus] = Counter()
+    under_way: set[asyncio.Task[Counter[StepStatus]]] = set()
+    try:
+        for ordinal, plan in enumerate(source.plans()):
+            schedule = known.schedule or again.plan(ordinal, plan)
+            state = _admit(run, ordinal, plan, schedule, known.findings, past)
+            task = asyncio.get_running_loop().create_task(_drive(board, state))
+            under_way.add(task)
+            while len(under_way) >= run.config.max_parallel_plans:
+                under_way = await _collect(under_way, tally)
+        while under_way:
+            under_way = await _collect(under_way, tally)
+    finally:
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way)
+    return tally
+
+
+async def _collect(
+    under_way: set[asyncio.Task[Counter[StepStatus]]], tally: Counter[StepStatus]
+) -> set[asyncio.Task[Counter[StepStatus]]]:
+    done, rest = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        tally.update(task.result())
+    return rest
+
+
+def _admit(
+    run: Run, ordinal: int, plan: Plan, schedule: Schedule, findings: Findings, past: Past | None
+) -> PlanState:
+    state = PlanState(ordinal, schedule, run.world(plan.plan_id), findings)
+    if past is not None and past.put_back(state, run):
+        return state
+    run.record(
+        PlanStarted(plan=plan.plan_id, steps=len(plan.steps), chain=plan.chain, validation=plan.validation_results)
+    )
+    given = {step.step_id: step.agent for step in plan.steps} if schedule.steps else {}
+    for step in schedule.steps:
+        if given[step.step_id] != step.agent:
+            run.record(Reassigned(plan=plan.plan_id, step=step.step_id, from_agent=given[step.step_id],
+                                  to_agent=step.agent, reason="permission"))  # fmt: skip
+    return state
+
+
+async def _drive(board: Board, state: PlanState) -> Counter[StepStatus]:
+    await PlanDriver(board, state).drive()
+    return Counter(state.statuses())
+
+
+def exit_code(tally: Counter[StepStatus]) -> int:
+    """Return the first that applies: 4 an UNKNOWN, 3 a HELD, 1 anything that did not succeed, 0."""
+    if tally[StepStatus.UNKNOWN]:
+        return EXIT_UNKNOWN
+    if tally[StepStatus.HELD]:
+        return EXIT_HELD
+    return EXIT_NOT_ALL if sum(tally.values()) > tally[StepStatus.SUCCEEDED] else EXIT_OK
+
+
+def contracts_of(tools: Toolbox, names: Iterable[str]) -> tuple[list[ToolContract], dict[str, list[str]]]:
+    """Return the contracts and the handlers of tools, as `run_started` keeps them."""
+    found = [tool for name in names if (tool := tools.get(name)) is not None]
+    return [tool.contract for tool in found], {tool.contract.name: sorted(tool.handlers) for tool in found}
+

@@ -1,0 +1,217 @@
+"""What an earlier part of a run left: read from its journal, put back when the run goes on."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from buddy.core.rollback import RESTORED, Done
+from buddy.engine.plans import PlanState, Rehearsed
+from buddy.engine.run import Run
+from buddy.journal.events import (
+    ApprovalRequested,
+    ContractSeen,
+    Intent,
+    Outcome,
+    PlanStarted,
+    Record,
+    Resolved,
+    Rung,
+    RunResumed,
+    RunStarted,
+    Settled,
+    UndoOutcome,
+)
+from buddy.model.conflict import StepRef
+from buddy.model.contract import ToolContract
+from buddy.model.mode import Mode
+from buddy.model.outcome import OutcomeKind, StepStatus
+
+OPEN = frozenset({StepStatus.PENDING, StepStatus.HELD, StepStatus.UNKNOWN})
+
+
+class StepPast:
+    """What is known of one step."""
+
+    __slots__ = ("agent", "args", "attempts", "digest", "group", "in_doubt", "intents", "key", "outcome", "reached",
+                 "rehearsed", "result", "status", "tool", "undone")  # fmt: skip
+
+    def __init__(self, tool: str, agent: str) -> None:
+        self.tool = tool
+        self.agent = agent
+        self.status = StepStatus.PENDING
+        self.reached: Mode | None = None
+        self.rehearsed: tuple[str, str] | None = None
+        self.args: dict[str, Any] = {}
+        self.digest = ""
+        self.key = ""
+        self.result: Any = UNSET
+        self.attempts = [0, 0, 0]
+        self.intents = 0
+        self.in_doubt = False
+        self.outcome = -1
+        self.undone = False
+
+
+class Past:
+    """A fold of a run's journal into where each of its steps stands.
+
+    Args:
+        blob: returns a large result by its digest.
+    """
+
+    def __init__(self, blob: Callable[[str], bytes]) -> None:
+        self.started: RunStarted | None = None
+        self.contracts: dict[str, ToolContract] = {}
+        self.plans: dict[str, dict[str, StepPast]] = {}
+        self.approvals: dict[tuple[str, str], str] = {}
+        self._blob = blob
+        self._outcomes = 0
+
+    def read(self, records: Iterable[Record]) -> "Past":
+        """Take in a whole journal."""
+        for record in records:
+            self.feed(record)
+        return self
+
+    def feed(self, record: Record) -> None:
+        """Take in one event."""
+        event = record.event
+        match event:
+            case RunStarted():
+                self.started = event
+                self.contracts = {contract.name: contract for contract in event.contracts}
+            case RunResumed():
+                self.contracts = {contract.name: contract for contract in event.contracts}
+            case ContractSeen():
+                self.contracts[event.contract.name] = event.contract
+            case PlanStarted():
+                self.plans.setdefault(event.plan, {})
+            case ApprovalRequested():
+                self.approvals[event.request.plan_id, event.request.step_id] = event.request.approval_id
+            case Rung():
+                self._rung(event)
+            case Intent():
+                step = self._step(event.plan, event.step, event.tool, event.agent)
+                step.attempts[2] = event.attempt
+                step.in_doubt, step.digest, step.key = True, event.digest, event.key
+            case Outcome():
+                self._outcome(event)
+            case Settled() | Resolved() | UndoOutcome():
+                self._settled(event)
+            case _:
+                pass
+
+    def _step(self, plan: str, step: str, tool: str, agent: str) -> StepPast:
+        steps = self.plans.setdefault(plan, {})
+        found = steps.get(step)
+        if found is None:
+            found = steps[step] = StepPast(tool, agent)
+        return found
+
+    def _value(self, event: Rung | Outcome) -> Any:
+        return msgspec.json.decode(self._blob(event.result_blob)) if event.result_blob else event.result
+
+    def _rung(self, event: Rung) -> None:
+        step = self._step(event.plan, event.step, event.tool, event.agent)
+        place = event.mode.rank
+        step.attempts[place] = max(step.attempts[place], event.attempt)
+        if event.error is None:
+            step.reached = event.mode if step.reached is None else max(step.reached, event.mode)
+            if event.mode is Mode.MOCK:
+                contract = self.contracts.get(event.tool)
+                step.rehearsed = (event.digest, contract.digest if contract else "")
+                step.args = step.args if event.args is UNSET else event.args
+            if not event.reused:
+                step.result = event.preview.result if event.preview is not None else self._value(event)
+        if event.status is not None:
+            step.status = event.status
+
+    def _outcome(self, event: Outcome) -> None:
+        step = self._step(event.plan, event.step, event.tool, event.agent)
+        step.in_doubt = event.outcome is OutcomeKind.UNKNOWN
+        if event.outcome is OutcomeKind.SUCCEEDED:
+            self._outcomes += 1
+            step.outcome, step.reached, step.result = self._outcomes, Mode.LIVE, self._value(event)
+        if event.status is not None:
+            step.status = event.status
+
+    def _settled(self, event: Settled | Resolved | UndoOutcome) -> None:
+        step = self._step(event.plan, event.step, event.tool, event.agent)
+        match event:
+            case Settled():
+                step.status = event.status
+            case Resolved():
+                step.status, step.in_doubt = event.status, False
+                if event.happened:
+                    self._outcomes += 1
+                    step.outcome, step.reached, step.result = self._outcomes, Mode.LIVE, None
+            case UndoOutcome():
+                step.undone = step.undone or event.result in RESTORED
+                step.status = event.status or step.status
+
+    def put_back(self, state: PlanState, run: Run) -> bool:
+        """Put a plan's steps back where they stood; returns False for a plan that had not started."""
+        steps = self.plans.get(state.plan_id)
+        if steps is None:
+            return False
+        for (plan, asked), approval in self.approvals.items():
+            if plan == state.plan_id:
+                state.approvals[asked] = approval
+        items: dict[int, list[StepPast]] = {}
+        for name, step in steps.items():
+            place = state.schedule.index.get(name)
+            if place is None:
+                place = state.schedule.index[name.rsplit("[", 1)[0]]
+                items.setdefault(place, []).append(step)
+                self._put_item(state, name, step)
+            else:
+                self._put_step(state, run, place, name, step)
+            self._put_call(state, run, place, name, step)
+        for place, parts in items.items():
+            self._put_fan_out(state, place, parts)
+        state.done.sort(key=lambda done: done.order)
+        return True
+
+    def _put_step(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:
+        status = step.status
+        if step.in_doubt and status in OPEN:
+            contract = self.contracts.get(step.tool)
+            status = StepStatus.PENDING if contract is not None and contract.repeatable else StepStatus.UNKNOWN
+        elif status is StepStatus.HELD:
+            status = StepStatus.PENDING
+        state.put(place, status, step.reached)
+        if status is StepStatus.FAILED and step.reached is Mode.LIVE:
+            state.failed_groups.add(state.step(place).group)
+        if step.reached is not None and status is not StepStatus.PENDING:
+            state.keep(place, None if step.result is UNSET else step.result)
+
+    def _put_item(self, state: PlanState, name: str, step: StepPast) -> None:
+        if step.status not in OPEN:
+            result = None if step.result is UNSET else step.result
+            state.item_status[name] = (step.status, step.reached, result)
+
+    def _put_fan_out(self, state: PlanState, place: int, parts: list[StepPast]) -> None:
+        if state.status(place) is StepStatus.PENDING and all(part.status not in OPEN for part in parts):
+            worst = {part.status for part in parts}
+            if worst == {StepStatus.SUCCEEDED}:
+                reached = min((part.reached for part in parts if part.reached is not None), default=None)
+                state.put(place, StepStatus.SUCCEEDED, reached)
+                state.keep(place, [None if part.result is UNSET else part.result for part in parts])
+
+    def _put_call(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:
+        """Put back what the engine keeps by call: its rehearsal, its attempts, and what it did."""
+        if step.rehearsed is not None:
+            state.rehearsed[name] = Rehearsed(*step.rehearsed)
+        state.attempts[name] = (step.attempts[0], step.attempts[1], step.attempts[2])
+        contract = self.contracts.get(step.tool)
+        if step.outcome < 0 or contract is None or not contract.writes or step.undone:
+            return
+        result = None if step.result is UNSET else step.result
+        state.done.append(
+            Done(step_id=name, tool=step.tool, agent=step.agent, group=state.step(place).group, order=step.outcome,
+                 args=step.args, result=result, key=step.key)  # fmt: skip
+        )
+        state.actions.add(run.digest(step.tool, step.args), (), StepRef(state.plan_id, name))
+

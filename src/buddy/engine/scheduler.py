@@ -1,0 +1,377 @@
+"""Which step runs when: by order, agents' capacity, and what conflicts make wait for what."""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+
+from buddy.core import references
+from buddy.core.findings import Findings, Place
+from buddy.engine import fanout
+from buddy.engine.climb import Climb
+from buddy.engine.ending import Ending
+from buddy.engine.limits import Slots
+from buddy.engine.plans import Edges, PlanState
+from buddy.engine.run import Run
+from buddy.engine.undoing import roll_back
+from buddy.errors import InvalidArguments
+from buddy.journal.events import Settled
+from buddy.model.approval import ApprovalState
+from buddy.model.mode import Mode
+from buddy.model.outcome import StepStatus
+
+APPROVAL_POLL_S = 0.03
+OVER = (StepStatus.FAILED, StepStatus.ABORTED, StepStatus.SKIPPED)
+
+
+class Board:
+    """What the plans of a run share: agents' slots, and steps that wait for steps of other plans."""
+
+    def __init__(self, run: Run, findings: Findings, *, waits: bool) -> None:
+        self.run = run
+        self.findings = findings
+        self.waits = waits
+        self.parked: dict[tuple[int, int], tuple["PlanDriver", str]] = {}
+        self.settled = 0
+        self.total = 0
+        self._agents: dict[str, Slots] = {}
+        self._open: dict[int, "PlanDriver"] = {}
+        self._waiting: dict[Place, list[Callable[[], None]]] = {}
+        self._poller: asyncio.Task[None] | None = None
+
+    def agent(self, name: str, capacity: int) -> Slots:
+        """Return the slots of an agent."""
+        slots = self._agents.get(name)
+        if slots is None:
+            slots = self._agents[name] = Slots(capacity)
+        return slots
+
+    def enter(self, driver: "PlanDriver") -> None:
+        """Note that a plan is under way."""
+        self._open[driver.plan.ordinal] = driver
+
+    def leave(self, driver: "PlanDriver") -> None:
+        """Note that a plan is over; whoever waits for one of its steps goes on."""
+        del self._open[driver.plan.ordinal]
+        for place in [place for place in self._waiting if place[0] == driver.plan.ordinal]:
+            self.passed(place)
+
+    def wait_for(self, place: Place, then: Callable[[], None]) -> bool:
+        """Call `then` when a step of another plan has settled; returns False where it has already."""
+        driver = self._open.get(place[0])
+        if driver is None or driver.is_settled(place[1]):
+            return False
+        self._waiting.setdefault(place, []).append(then)
+        return True
+
+    def passed(self, place: Place) -> None:
+        """Let go on what waits for a step."""
+        for then in self._waiting.pop(place, ()):
+            then()
+
+    def park(self, driver: "PlanDriver", place: int, approval: str) -> None:
+        """Wait for a person without keeping anything."""
+        self.parked[driver.plan.ordinal, place] = (driver, approval)
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.get_running_loop().create_task(self._poll())
+
+    async def _poll(self) -> None:
+        version = -1
+        turns = 0
+        while self.parked:
+            turns += 1
+            try:
+                seen = self.run.home.approvals_version()
+                if seen != version or turns % 32 == 0:
+                    version = seen
+                    self._wake()
+            except Exception as failure:  # noqa: BLE001 - whoever waits has to hear of it
+                self.run.stop(failure)
+                for driver, _ in self.parked.values():
+                    driver.wake()
+                self.parked.clear()
+                return
+            await self.run.clock.sleep(APPROVAL_POLL_S)
+
+    def _wake(self) -> None:
+        now = self.run.clock.now()
+        for key, (driver, approval_id) in list(self.parked.items()):
+            approval = self.run.home.approval(approval_id, now)
+            if approval is None or approval.state is not ApprovalState.PENDING:
+                del self.parked[key]
+                driver.unpark(key[1])
+
+    def progress(self) -> None:
+        """Tell how far the run is."""
+        self.settled += 1
+        self.run.interaction.progress(self.settled, self.total)
+
+
+class PlanDriver:
+    """Takes one plan from its first step to its last.
+
+    Args:
+        board: shared by the plans of the run.
+        plan: where its steps stand.
+    """
+
+    def __init__(self, board: Board, plan: PlanState) -> None:
+        self.board = board
+        self.run = board.run
+        self.plan = plan
+        self._parked: set[int] = set()
+        self._lanes: dict[str, int] = {}
+        self._ready: dict[str, list[int]] = {}
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        for place in range(len(plan)):
+            own = [before for ordinal, before in board.findings.edges.get((plan.ordinal, place), ())
+                   if ordinal == plan.ordinal]  # fmt: skip
+            if own:
+                plan.schedule.after[place] = tuple(dict.fromkeys((*plan.schedule.after[place], *own)))
+        self._edges = Edges(plan.schedule)
+
+    async def drive(self) -> None:
+        """Rehearse the plan, run it, and undo what has to be undone."""
+        plan = self.plan
+        self.board.enter(self)
+        try:
+            if self.run.config.mode is not Mode.MOCK:
+                await self._rehearse()
+            self._start()
+            await self._until_settled()
+            await self.undo_failed()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            self.board.leave(self)
+        assert plan.unsettled == 0
+
+    async def undo_failed(self) -> None:
+        """Undo the groups in which a step failed, unless the end of one of their calls is not known."""
+        plan = self.plan
+        if plan.failed_groups and self.run.late:
+            await asyncio.wait(self.run.late, timeout=1.0)
+        for group in sorted(plan.failed_groups - plan.rolled_back, key=str):
+            unknown = [place for place in plan.places(StepStatus.UNKNOWN) if plan.step(place).group == group]
+            failed = next((p for p in plan.places(StepStatus.FAILED) if plan.step(p).group == group), None)
+            if unknown or failed is None:
+                continue
+            trigger = f"step '{plan.step(failed).step_id}' failed"
+            if await roll_back(self.run, plan, group, trigger):
+                plan.rolled_back.add(group)
+
+    # rehearsal
+
+    async def _rehearse(self) -> None:
+        plan = self.plan
+        kept, plan.results = plan.results, {}
+        failed = ""
+        for place in range(len(plan)):
+            if plan.status(place) is not StepStatus.PENDING or plan.refused(place) is not None:
+                continue
+            ending = await self._rehearse_step(place)
+            if ending is not None:
+                plan.put(place, StepStatus.FAILED, None)
+                self._fail(place, undo=False)
+                failed = failed or plan.step(place).step_id
+            if place % 256 == 255:
+                await asyncio.sleep(0)
+        plan.results = kept
+        if failed and (plan.on_failure or self.run.config.on_failure) == "stop":
+            plan.stopped = (StepStatus.SKIPPED, "rehearsal", f"the plan's rehearsal failed at step '{failed}'")
+
+    async def _rehearse_step(self, place: int) -> Ending | None:
+        plan, step = self.plan, self.plan.step(place)
+        if step.for_each is None:
+            args, problem = fanout.arguments(plan, place, plan.results)
+            climb = Climb(self.run, plan, place, step.step_id, args, problem=problem)
+            ending = None if climb.is_rehearsed() else await climb.rehearse()
+            plan.keep(place, climb.result)
+            return ending
+        try:
+            items = fanout.items_of(plan, place, plan.results)
+        except InvalidArguments as problem:
+            return await Climb(self.run, plan, place, step.step_id, step.args, problem=str(problem)).rehearse()
+        results = []
+        for climb in fanout.climbs(self.run, plan, place, items or [], plan.results):
+            ending = None if climb.is_rehearsed() else await climb.rehearse()
+            if ending is not None:
+                return ending
+            results.append(climb.result)
+        plan.keep(place, results if items is not None else references.UNKNOWN)
+        return None
+
+    # the schedule
+
+    def is_settled(self, place: int) -> bool:
+        """Whether a step is out of the way: settled, or waiting for a person."""
+        return place in self._parked or self.plan.status(place) is not StepStatus.PENDING
+
+    def wake(self) -> None:
+        """Look again at whether the plan is over."""
+        self._wake.set()
+
+    def unpark(self, place: int) -> None:
+        """Go on with a step whose request was decided."""
+        self._ready_now(place)
+
+    def _start(self) -> None:
+        plan = self.plan
+        for place in range(len(plan)):
+            if plan.status(place) is not StepStatus.PENDING:
+                self._release(place, needs_only=False)
+        for place in range(len(plan)):
+            for other in self.board.findings.edges.get((plan.ordinal, place), ()):
+                if other[0] != plan.ordinal and self.board.wait_for(other, self._arrived(place)):
+                    self._edges.waiting[place] += 1
+        for place in range(len(plan)):
+            if plan.status(place) is StepStatus.PENDING and self._edges.waiting[place] == 0:
+                self._ready_now(place)
+
+    def _arrived(self, place: int) -> Callable[[], None]:
+        def then() -> None:
+            self._edges.waiting[place] -= 1
+            if self._edges.waiting[place] == 0 and self.plan.status(place) is StepStatus.PENDING:
+                self._ready_now(place)
+
+        return then
+
+    def _ready_now(self, place: int) -> None:
+        agent = self.plan.step(place).agent
+        heap = self._ready.setdefault(agent, [])
+        heapq.heappush(heap, place)
+        capacity = self.plan.agent(agent).capacity
+        if self._lanes.get(agent, 0) < capacity:
+            self._lanes[agent] = self._lanes.get(agent, 0) + 1
+            task = asyncio.get_running_loop().create_task(self._lane(agent, heap, capacity))
+            self._tasks.add(task)
+            task.add_done_callback(self._lane_over)
+
+    def _lane_over(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+        self._wake.set()
+
+    async def _lane(self, agent: str, heap: list[int], capacity: int) -> None:
+        """Take an agent's ready steps one after another, in order."""
+        slots = self.board.agent(agent, capacity)
+        try:
+            while heap:
+                await slots.take()
+                try:
+                    if not heap:
+                        break
+                    place = heapq.heappop(heap)
+                    ending = await self._turn(place)
+                finally:
+                    slots.give()
+                self._arrive(place, ending)
+        finally:
+            self._lanes[agent] -= 1
+
+    async def _until_settled(self) -> None:
+        while self.plan.unsettled:
+            self._wake.clear()
+            if self._failure is not None:
+                raise self._failure
+            if self.run.failure is not None:
+                raise self.run.failure
+            if self.plan.stopped is not None and self._parked:
+                self._unpark_all()
+            assert self._tasks or self._parked or self._waits_elsewhere(), "the schedule has no way forward"
+            await self._wake.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def _waits_elsewhere(self) -> bool:
+        return any(self._edges.waiting[place] for place in self.plan.places(StepStatus.PENDING))
+
+    def _unpark_all(self) -> None:
+        for place in list(self._parked):
+            if self.board.parked.pop((self.plan.ordinal, place), None) is not None:
+                self._ready_now(place)
+
+    # one step
+
+    async def _turn(self, place: int) -> Ending:
+        plan, step = self.plan, self.plan.step(place)
+        skip = self._skipped(place)
+        if skip is not None:
+            status, rule, reason = skip
+            self.run.record(Settled(plan=plan.plan_id, step=step.step_id, agent=step.agent, tool=step.tool,
+                                    status=status, final_mode=plan.reached(place), rule=rule, reason=reason))  # fmt: skip
+            return Ending(status=status, reached=plan.reached(place), rule=rule, reason=reason)
+        if step.for_each is not None:
+            return await fanout.climb_all(self.run, plan, place)
+        args, problem = fanout.arguments(plan, place, plan.results)
+        return await Climb(self.run, plan, place, step.step_id, args, problem=problem).climb()
+
+    def _skipped(self, place: int) -> tuple[StepStatus, str, str] | None:
+        plan = self.plan
+        if plan.stopped is not None:
+            return plan.stopped
+        group = plan.step(place).group
+        if group is not None and group in plan.failed_groups:
+            return StepStatus.SKIPPED, "group", f"a step of its group '{group}' failed"
+        for source in plan.schedule.needs[place]:
+            status = plan.status(source)
+            if status in OVER and (status is not StepStatus.FAILED or self._stops()):
+                name = plan.step(source).step_id
+                return StepStatus.SKIPPED, "dependency", f"step '{name}', which it depends on, is {status.value}"
+        return None
+
+    def _stops(self) -> bool:
+        return (self.plan.on_failure or self.run.config.on_failure) == "stop"
+
+    def _arrive(self, place: int, ending: Ending) -> None:
+        plan, step = self.plan, self.plan.step(place)
+        if ending.waits_for is not None and self.board.waits and plan.stopped is None:
+            plan.put(place, StepStatus.PENDING, ending.reached)
+            if place not in self._parked:
+                self._parked.add(place)
+                self._release(place, order_only=True)
+                self.board.passed((plan.ordinal, place))
+            self.board.park(self, place, ending.waits_for)
+            self._wake.set()
+            return
+        if ending.waits_for is not None:
+            self.run.record(Settled(plan=plan.plan_id, step=step.step_id, agent=step.agent, tool=step.tool,
+                                    status=StepStatus.HELD, final_mode=ending.reached, rule=ending.rule,
+                                    reason=ending.reason))  # fmt: skip
+        plan.put(place, ending.status, ending.reached)
+        if ending.reached is not None:
+            plan.keep(place, ending.result)
+        if ending.status is StepStatus.FAILED:
+            self._fail(place, undo=True)
+        elif ending.status is StepStatus.UNKNOWN and self._stops() and plan.schedule.plan.chain:
+            plan.stopped = (StepStatus.HELD, "dependency", f"nobody knows how step '{step.step_id}' ended")
+        self.board.progress()
+        needs_only = place in self._parked
+        self._parked.discard(place)
+        self._release(place, needs_only=needs_only)
+        self.board.passed((plan.ordinal, place))
+        if plan.unsettled == 0 or plan.stopped is not None:
+            self._wake.set()
+
+    def _fail(self, place: int, *, undo: bool) -> None:
+        """Draw the consequences of a step that failed for good."""
+        plan, step = self.plan, self.plan.step(place)
+        config = self.run.config
+        rolls_back = undo and config.enable_rollback_on_failure and config.mode is Mode.LIVE
+        if rolls_back:
+            plan.failed_groups.add(step.group)
+        if step.group is None and (rolls_back or (self._stops() and plan.schedule.plan.chain)):
+            plan.stopped = plan.stopped or (StepStatus.SKIPPED, "failure", f"step '{step.step_id}' failed")
+
+    def _release(self, place: int, *, needs_only: bool = False, order_only: bool = False) -> None:
+        plan = self.plan
+        for follower in self._edges.after(place):
+            is_need = place in plan.schedule.needs[follower]
+            if (needs_only and not is_need) or (order_only and is_need):
+                continue
+            self._edges.waiting[follower] -= 1
+            if self._edges.waiting[follower] == 0 and plan.status(follower) is StepStatus.PENDING:
+                if follower not in self._parked:
+                    self._ready_now(follower)

@@ -1,0 +1,97 @@
+"""Rollback: undo a group's live writes, the last completed first, and claim no more than was seen."""
+
+from buddy.core.catalogue import claims_of
+from buddy.core.rollback import RESTORED, Done, result_of, undo_order
+from buddy.engine.attempts import Passed, StillRunning, attempt, error_of, with_secrets
+from buddy.engine.plans import PlanState
+from buddy.engine.run import Run
+from buddy.errors import ChangedSince, InvalidArguments
+from buddy.journal.events import UndoIntent, UndoOutcome
+from buddy.model.contract import ToolContract
+from buddy.model.mode import Mode
+from buddy.model.outcome import Call, Restored, StepStatus, UndoResult
+from buddy.ports import ToolRuntime
+
+
+async def roll_back(
+    run: Run, plan: PlanState, group: str | None, trigger: str, *, only: str | None = None, under_lock: bool = False
+) -> bool:
+    """Undo the live writes of a group; returns whether it got through (False: the lock stopped it).
+
+    Args:
+        run: the run.
+        plan: the plan.
+        group: None is the plan.
+        trigger: why, one sentence.
+        only: undo this step alone.
+        under_lock: a person said to undo although the system is locked.
+    """
+    for done in undo_order(plan.done, group):
+        if only is not None and done.step_id != only:
+            continue
+        if run.lock().engaged and not under_lock:
+            return False
+        result = await _undo(run, plan, done, trigger, under_lock=under_lock)
+        if result in RESTORED:
+            plan.done.remove(done)
+            place = plan.schedule.index.get(done.step_id.split("[")[0])
+            if place is not None:
+                plan.put(place, StepStatus.ROLLED_BACK, Mode.LIVE)
+            plan.actions.free(run.digest(done.tool, done.args))
+            if not run.config.isolate:
+                run.free_action(f"{plan.plan_id}/{done.step_id}")
+    return True
+
+
+async def _undo(run: Run, plan: PlanState, done: Done, trigger: str, *, under_lock: bool) -> UndoResult:
+    tool = plan.tools.get(done.tool)
+    started = run.clock.monotonic()
+    if tool is None or "undo" not in tool.handlers:
+        result, verified, error = UndoResult.NOT_REVERSIBLE, False, "the tool cannot undo it"
+    else:
+        holder = f"{run.run_id}/{plan.plan_id}/{done.step_id}/undo"
+        claims = () if run.config.isolate else claims_of(tool.contract, done.args)
+        await run.claims.take(holder, claims)
+        try:
+            run.record(
+                UndoIntent(plan=plan.plan_id, step=done.step_id, agent=done.agent, tool=done.tool, trigger=trigger,
+                           lock_epoch=run.lock().epoch, under_lock=under_lock)  # fmt: skip
+            )
+            await run.durable()
+            result, verified, error = await _call(run, tool, done)
+        finally:
+            if claims:
+                run.claims.give(holder)
+    run.record(
+        UndoOutcome(plan=plan.plan_id, step=done.step_id, agent=done.agent, tool=done.tool, trigger=trigger,
+                    result=result, verified=verified, error=error,
+                    duration_ms=round((run.clock.monotonic() - started) * 1000, 3),
+                    status=StepStatus.ROLLED_BACK if result in RESTORED else None)  # fmt: skip
+    )
+    await run.durable()
+    return result
+
+
+async def _call(run: Run, tool: ToolRuntime, done: Done) -> tuple[UndoResult, bool, str]:
+    contract: ToolContract = tool.contract
+    try:
+        args, secrets = with_secrets(done.args, contract.secret_args, run.secrets)
+    except InvalidArguments as problem:
+        return UndoResult.FAILED, False, str(problem)
+    call = Call(tool=done.tool, args=args, agent=done.agent, run_id=run.run_id, step_id=done.step_id,
+                idempotency_key=done.key)  # fmt: skip
+
+    async def undo() -> Restored | str:
+        try:
+            return await tool.undo(call, done.result)
+        except ChangedSince as changed:
+            return error_of(changed, contract, Mode.LIVE, secrets).message
+
+    found = await attempt(undo(), contract, Mode.LIVE, in_thread=tool.sync, redact=secrets)
+    if isinstance(found, StillRunning):
+        return UndoResult.FAILED, False, f"the undo did not end within {contract.timeout_s:g} s"
+    if not isinstance(found, Passed):
+        return UndoResult.FAILED, False, found.message
+    if isinstance(found.value, str):
+        return UndoResult.CHANGED_SINCE, False, found.value
+    return result_of(contract.undo, found.value), found.value.verified, ""

@@ -1,0 +1,57 @@
+"""Results to stdout, the rest to stderr; nothing that a plan or a tool says can steer the terminal."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+WIDEST = 48
+"""Characters of a cell in a table."""
+
+_STEERING = [*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+# Control characters move the cursor or fake a line, and those for writing direction reorder what is read.
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _STEERING} | {10: "\\n", 9: "\\t"}
+
+
+def plain(text: str) -> str:
+    """Return a text as one line in which nothing steers a terminal."""
+    return text.translate(_ESCAPES)
+
+
+def say(*lines: str) -> None:
+    """Print lines of a result."""
+    for line in lines:
+        sys.stdout.write(f"{plain(line)}\n")
+
+
+def warn(*lines: str) -> None:
+    """Print lines to stderr."""
+    for line in lines:
+        sys.stderr.write(f"{plain(line)}\n")
+    sys.stderr.flush()
+
+
+def emit(document: Any) -> None:
+    """Print one JSON document."""
+    import msgspec
+
+    encoded = msgspec.json.Encoder(decimal_format="string").encode(document)
+    sys.stdout.write(f"{msgspec.json.format(encoded, indent=2).decode()}\n")
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under headers in columns; cells that are too wide are cut, the last column never."""
+    cells = [[plain(cell) for cell in row] for row in rows]
+    cut = [[*(_cut(cell) for cell in row[:-1]), row[-1]] for row in [list(headers), *cells]]
+    widths = [max(len(row[place]) for row in cut) for place in range(len(headers))]
+    for row in cut:
+        padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write(f"{padded.rstrip()}\n")
+
+
+def _cut(cell: str) -> str:
+    return cell if len(cell) <= WIDEST else f"{cell[: WIDEST - 3]}..."
+
+
+def counted(number: int, what: str) -> str:
+    """Return `1 step`, `2 steps`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

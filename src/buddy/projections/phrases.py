@@ -1,0 +1,94 @@
+"""Phrases that sentences about steps are made of."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from buddy.model.contract import ToolContract
+from buddy.model.outcome import CallError, Change, Preview
+from buddy.projections.lines import encode
+
+SHOWN = 200
+"""Characters of a value that a sentence shows."""
+
+MOST_CHANGES = 5
+"""Previewed changes that a sentence lists."""
+
+WAYS_ON: dict[str, str] = {
+    "approval": "`buddy approvals list --run {run}` shows who is asked what, `buddy approvals approve ID` or"
+    " `buddy approvals deny ID` answers, then `buddy resume {run}` goes on",
+    "lock": "`buddy unlock` opens the system, then `buddy resume {run}` goes on",
+    "breaker": "`buddy breaker list` shows what is open, `buddy breaker close SUBJECT` closes it, then"
+    " `buddy resume {run}` goes on",
+    "permission": "grant the permission in the configuration, then `buddy resume {run}` goes on",
+    "unknown_tool": "`buddy resume {run} --tools FILE` goes on with a file that has the tool and its handler",
+    "caps": "`buddy resume {run}` goes on once the cap's window has passed",
+    "dependency": "settle the steps that it depends on first, then `buddy resume {run}` goes on",
+}
+"""Rule that holds a step -> what a person can do about it; `{run}` is the run's id."""
+
+_GO_ON = "`buddy resume {run}` takes it up again"
+_SAFE = re.compile(r"[\w@%+=:,./\[\]-]+")
+
+
+def ways_on(rule: str, run: str) -> str:
+    """Return what a person can do about steps that a rule holds."""
+    return WAYS_ON.get(rule, _GO_ON).format(run=run)
+
+
+def quoted(text: str) -> str:
+    """Return an id as a shell takes it."""
+    return text if _SAFE.fullmatch(text) else "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def clock(time: str) -> str:
+    """Return a time in UTC as people read it, to the millisecond."""
+    return time[:23].replace("T", " ")
+
+
+def count(number: int, what: str) -> str:
+    """Return `1 step`, `2 steps`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def short(value: Any) -> str:
+    """Return a value as JSON, cut to what a sentence can bear."""
+    text = encode(value).decode()
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def promise(contract: ToolContract | None) -> str:
+    """Return what a tool promises, in a few words."""
+    if contract is None:
+        return "in no catalogue"
+    undo = f", undo {contract.undo.value}" if contract.writes else ""
+    return f"{contract.risk.value} risk, {contract.effect.value}{undo}"
+
+
+def previewed(preview: Preview) -> str:
+    """Return what a call would change and return, in sentences."""
+    if not preview.available:
+        return "The tool has no preview, so what would change is not known."
+    changes = [_change(change) for change in preview.changes[:MOST_CHANGES]]
+    hidden = len(preview.changes) - len(changes)
+    more = f"; and {hidden:,} more" if hidden > 0 else ""
+    told = f"It would change: {'; '.join(changes)}{more}." if changes else "It would change nothing."
+    notes = f" {' '.join(preview.notes)}" if preview.notes else ""
+    result = f" It would return {short(preview.result)}." if preview.result is not None else ""
+    return f"{told}{result}{notes}"
+
+
+def _change(change: Any) -> str:
+    plain = msgspec.to_builtins(change) if isinstance(change, Change) else change
+    if isinstance(plain, dict) and "resource" in plain and plain.keys() <= {"resource", "before", "after"}:
+        before, after = plain.get("before"), plain.get("after")
+        was = "nothing" if before is None else short(before)
+        return f"{plain['resource']} from {was} to {'nothing' if after is None else short(after)}"
+    return short(plain)
+
+
+def error(error: CallError) -> str:
+    """Return why an attempt did not pass."""
+    effect = "nothing happened" if error.no_effect else "it may have happened"
+    return f"{error.type}: {error.message.rstrip('.')} ({effect})"
