@@ -125,7 +125,7 @@ class Detector:
                 self.findings.add(
                     ConflictType.PERMISSION, ref, {step.agent, able}, ", ".join(lacking), strategy,
                     f"{what}; '{able}' has it and does the step",
-                )  # fmt: skip
+                )
                 continue
             abort = strategy is Strategy.ABORT
             nobody = "nobody else has it, so " if strategy is Strategy.REASSIGN else ""
@@ -134,7 +134,7 @@ class Detector:
                 Strategy.ABORT if abort else Strategy.DOWNGRADE,
                 f"{what}; {'the step is aborted' if abort else f'{nobody}the step is held at MOCK'}",
                 resolved=abort,
-            )  # fmt: skip
+            )
             if abort:
                 refused[step.step_id] = what
         if steps:
@@ -191,7 +191,8 @@ class Detector:
             reason = ""
             contract = self._known.contract(step.tool)
             if contract is not None and (estimate or 0.0) > contract.timeout_s:
-                reason = f"the estimate of {estimate:g} s exceeds the timeout of '{step.tool}', {contract.timeout_s:g} s"
+                limit = f"the timeout of '{step.tool}', {contract.timeout_s:g} s"
+                reason = f"the estimate of {estimate:g} s exceeds {limit}"
             if deadline is not None:
                 start = max((finish[before] for before in schedule.after[place]), default=0.0)
                 finish.append(start + (estimate or 0.0))
@@ -204,7 +205,7 @@ class Detector:
                 found = self.findings.add(
                     ConflictType.TIMEOUT, [StepRef(schedule.plan.plan_id, step.step_id)], {step.agent},
                     f"tool:{step.tool}", self._strategy(ConflictType.TIMEOUT), reason,
-                )  # fmt: skip
+                )
                 self.findings.restrict((ordinal, place), found)
 
     def _duplicates(self, ordinal: int, schedule: Schedule) -> None:

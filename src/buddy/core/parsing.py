@@ -178,12 +178,13 @@ def explain(data: bytes, kind: type[Any], place: str, problem: Exception) -> NoR
     except (ValueError, RecursionError):  # what no JSON Schema can look at: a lone surrogate
         sentences = []
     if not sentences:
-        sentences = [_from_msgspec(str(problem))]
+        sentences = [sentence_of(problem)]
     raise bad_input(place, iter(sentences)) from problem
 
 
-def _from_msgspec(message: str) -> str:
-    sentence, _, path = message.partition(" - at `$")
+def sentence_of(problem: Exception) -> str:
+    """Return what a typed decode said in the words of the other sentences."""
+    sentence, _, path = str(problem).partition(" - at `$")
     where = path.rstrip("`").lstrip(".") or "the document"
     return f"{where}: {sentence[:1].lower()}{sentence[1:].replace(', got', ', found')}"
 

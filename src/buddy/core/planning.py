@@ -100,7 +100,8 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
         yield from _args_problems(name, step.args, step.for_each)
         for source in _sources(step.args, step.for_each):
             if source not in step.depends_on:
-                yield f"steps.{name}.depends_on: expected {shown(source)}, which it takes data from, found none"
+                found = f"no {shown(source)}"
+                yield f"steps.{name}.depends_on: expected every step that it takes data from, found {found}"
     yield from _graph_problems(plan.steps)
 
 

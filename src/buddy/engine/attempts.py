@@ -9,8 +9,7 @@ from msgspec import Struct
 from buddy.core.canonical import canonical
 from buddy.errors import ChangedSince, ClosedStop, IllegalMove, ToolError
 from buddy.model.contract import ToolContract
-from buddy.model.mode import Mode
-from buddy.model.mode import OnError
+from buddy.model.mode import Mode, OnError
 from buddy.model.outcome import CallError
 from buddy.ports import Secrets
 
@@ -34,7 +33,12 @@ Attempt = Passed | CallError | StillRunning
 
 
 async def attempt(
-    work: Awaitable[Any], contract: ToolContract, mode: Mode, *, in_thread: bool = False, redact: tuple[str, ...] = ()
+    work: Awaitable[Any],
+    contract: ToolContract,
+    mode: Mode,
+    *,
+    in_thread: bool = False,
+    redact: tuple[str, ...] = (),
 ) -> Attempt:
     """Run a handler within its contract's timeout.
 
@@ -58,7 +62,9 @@ async def attempt(
         return error_of(problem, contract, mode, redact)
 
 
-def error_of(problem: BaseException, contract: ToolContract, mode: Mode, redact: tuple[str, ...] = ()) -> CallError:
+def error_of(
+    problem: BaseException, contract: ToolContract, mode: Mode, redact: tuple[str, ...] = ()
+) -> CallError:
     """Say what an exception of a handler means (SPEC section 4).
 
     Args:

@@ -28,7 +28,12 @@ def ceilings(
 
 
 def _plan(
-    ordinal: int, schedule: Schedule, known: Survey, again: Detector, lock: LockState, breakers: Mapping[str, str]
+    ordinal: int,
+    schedule: Schedule,
+    known: Survey,
+    again: Detector,
+    lock: LockState,
+    breakers: Mapping[str, str],
 ) -> Iterator[dict[str, Any]]:
     reached: list[Mode] = []
     findings = known.findings
@@ -39,7 +44,9 @@ def _plan(
             breaker=breakers.get(f"tool:{step.tool}") or breakers.get(f"agent:{step.agent}") or "",
             source=_source(schedule, place, reached),
         )
-        limit = findings.aborted.get((ordinal, place)) or _lowest(facts, findings.ceilings.get((ordinal, place)))
+        limit = findings.aborted.get((ordinal, place)) or _lowest(
+            facts, findings.ceilings.get((ordinal, place))
+        )
         if limit is not None and (ordinal, place) in findings.aborted:
             limit = Ceiling(Mode.MOCK, limit.rule, limit.reason)
         waits = limit is not None and limit.rule == "approval"
@@ -58,7 +65,9 @@ def _plan(
 
 
 def _source(schedule: Schedule, place: int, reached: list[Mode]) -> tuple[Mode | None, str] | None:
-    below = [(reached[source].rank, source) for source in schedule.needs[place] if reached[source] is not Mode.LIVE]
+    below = [
+        (reached[source].rank, source) for source in schedule.needs[place] if reached[source] is not Mode.LIVE
+    ]
     if not below:
         return None
     _, lowest = min(below)

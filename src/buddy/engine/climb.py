@@ -19,7 +19,16 @@ from buddy.core.ladder import Trigger
 from buddy.core.simulation import draw
 from buddy.engine import live
 from buddy.engine.asking import Answer, Edited, Granted, Question, Refused, Waiting, ask
-from buddy.engine.attempts import Attempt, Passed, StillRunning, attempt, hidden_value, is_large, timed_out, with_secrets
+from buddy.engine.attempts import (
+    Attempt,
+    Passed,
+    StillRunning,
+    attempt,
+    hidden_value,
+    is_large,
+    timed_out,
+    with_secrets,
+)
 from buddy.engine.ending import Ending
 from buddy.engine.plans import PlanState, Rehearsed
 from buddy.engine.run import Run
@@ -101,7 +110,12 @@ class Climb:
         caps = ""
         if config.caps:
             caps = run.home.used_up(
-                config.caps, step.agent, step.tool, bool(self.contract and self.contract.writes), None, run.clock.now()
+                config.caps,
+                step.agent,
+                step.tool,
+                bool(self.contract and self.contract.writes),
+                None,
+                run.clock.now(),
             )
         return Facts(
             tool=step.tool,
@@ -132,7 +146,9 @@ class Climb:
         """Return how high this call may climb as things stand, None where it may go LIVE."""
         limit = gate.ceiling(self.facts(), skip=PLANNED)
         if references.has_unknown(self.args):
-            limit = Ceiling(Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE")
+            limit = Ceiling(
+                Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE"
+            )
         by_conflict = self.plan.limit(self.place)
         if by_conflict is not None and (limit is None or by_conflict.mode < limit.mode):
             return by_conflict
@@ -154,7 +170,11 @@ class Climb:
             ending = await self._climb_once()
             if ending is not None:
                 if ending.status in (StepStatus.HELD, StepStatus.UNKNOWN):
-                    self.plan.attempts[self.step_id] = (self.mock_attempts, self.dry_attempts, self.live_attempts)
+                    self.plan.attempts[self.step_id] = (
+                        self.mock_attempts,
+                        self.dry_attempts,
+                        self.live_attempts,
+                    )
                 return ending
 
     async def _climb_once(self) -> Ending | None:
@@ -198,8 +218,16 @@ class Climb:
                 status = self.resting_status(final)
             result = UNSET if error else found.value if isinstance(found, Passed) else UNSET
             result = UNSET if references.has_unknown(result) else result
-            self.record_rung(Mode.MOCK, self.mock_attempts, started, result=result, error=error, status=status,
-                             rehearsal=rehearsal, limit=final if status is not StepStatus.FAILED else None)  # fmt: skip
+            self.record_rung(
+                Mode.MOCK,
+                self.mock_attempts,
+                started,
+                result=result,
+                error=error,
+                status=status,
+                rehearsal=rehearsal,
+                limit=final if status is not StepStatus.FAILED else None,
+            )
             if error is None:
                 self.result = found.value if isinstance(found, Passed) else None
                 self.passed = Mode.MOCK
@@ -216,10 +244,14 @@ class Climb:
         problem = self.tool.check(self.args)
         if problem:
             return _wrong_arguments(problem)
-        found = await attempt(self.tool.mock(self.args, self.context(Mode.MOCK, self.mock_attempts)), self.contract, Mode.MOCK)
+        found = await attempt(
+            self.tool.mock(self.args, self.context(Mode.MOCK, self.mock_attempts)), self.contract, Mode.MOCK
+        )
         if isinstance(found, Passed) and "live" not in self.handlers and not rehearsal:
             await self.run.clock.sleep(self.step.estimated_duration_s or 0.0)
-        shaped = "mock" in self.handlers or self.contract.output is not None or self.contract.example is not UNSET
+        shaped = (
+            "mock" in self.handlers or self.contract.output is not None or self.contract.example is not UNSET
+        )
         return found if shaped or not isinstance(found, Passed) else Passed(references.UNKNOWN)
 
     async def dry_run(self, *, final: Ceiling | None) -> Ending | None:
@@ -231,7 +263,9 @@ class Climb:
             if isinstance(decision, Denied):
                 return self.go_down(decision.ceiling)
             if isinstance(decision, NeedsApproval):
-                return Ending(status=StepStatus.HELD, reached=self.passed, rule=decision.rule, reason=decision.reason)
+                return Ending(
+                    status=StepStatus.HELD, reached=self.passed, rule=decision.rule, reason=decision.reason
+                )
             self.dry_attempts += 1
             first = self.passed is Mode.MOCK
             started = self.run.clock.now()
@@ -242,17 +276,25 @@ class Climb:
             if error is None:
                 self._take(found)
                 status = self.resting_status(final) if final is not None else None
-            self.record_rung(Mode.DRY_RUN, self.dry_attempts, started, error=error, status=status,
-                             result=UNSET if error or self.contract.writes else self.result,
-                             preview=None if error or not self.contract.writes else self.preview,
-                             moved_from=Mode.MOCK if first else None,
-                             limit=final if error is None else None)  # fmt: skip
+            self.record_rung(
+                Mode.DRY_RUN,
+                self.dry_attempts,
+                started,
+                error=error,
+                status=status,
+                result=UNSET if error or self.contract.writes else self.result,
+                preview=None if error or not self.contract.writes else self.preview,
+                moved_from=Mode.MOCK if first else None,
+                limit=final if error is None else None,
+            )
             if error is None:
                 self.passed = Mode.DRY_RUN
                 self.run.probe_passed(self.step.tool, self.step.agent)
                 return None if final is None else self.at_rest(final)
             if again is None:
-                return Ending(status=StepStatus.FAILED, reached=self.passed, rule="dry_run", reason=error.message)
+                return Ending(
+                    status=StepStatus.FAILED, reached=self.passed, rule="dry_run", reason=error.message
+                )
             await self.run.clock.sleep(again)
 
     async def _dry_attempt(self) -> Attempt:
@@ -265,9 +307,13 @@ class Climb:
             return _wrong_arguments(str(problem))
         context = self.context(Mode.DRY_RUN, self.dry_attempts)
         if writes and "preview" not in self.handlers:
-            return Passed(Preview(available=False, notes=["preview unavailable: the tool has no preview handler"]))
+            return Passed(
+                Preview(available=False, notes=["preview unavailable: the tool has no preview handler"])
+            )
         work = self.tool.preview(args, context) if writes else self.tool.live(args, context)
-        found = await attempt(work, self.contract, Mode.DRY_RUN, in_thread=self.tool.sync and not writes, redact=secrets)
+        found = await attempt(
+            work, self.contract, Mode.DRY_RUN, in_thread=self.tool.sync and not writes, redact=secrets
+        )
         if isinstance(found, StillRunning):
             return timed_out(self.contract)
         if isinstance(found, Passed) and secrets:
@@ -320,8 +366,15 @@ class Climb:
                 self.passed, self.preview = None, None
                 return None
             case Waiting(approval, reason):
-                return Ending(status=StepStatus.HELD, reached=self.passed, result=self.result, preview=self.preview,
-                              rule="approval", reason=reason, waits_for=approval)  # fmt: skip
+                return Ending(
+                    status=StepStatus.HELD,
+                    reached=self.passed,
+                    result=self.result,
+                    preview=self.preview,
+                    rule="approval",
+                    reason=reason,
+                    waits_for=approval,
+                )
             case Refused(reason):
                 return self.settle(StepStatus.ABORTED, "approval", reason)
 
@@ -362,21 +415,35 @@ class Climb:
         if strategy is Strategy.ALLOW:
             return None
         mode = Mode.MOCK if strategy is Strategy.ABORT else Mode.DRY_RUN
-        return Ceiling(mode, "duplicate" if strategy is Strategy.ABORT else "conflict",
-                       f"{conflict.conflict_id}: {conflict.reason}")  # fmt: skip
+        return Ceiling(
+            mode,
+            "duplicate" if strategy is Strategy.ABORT else "conflict",
+            f"{conflict.conflict_id}: {conflict.reason}",
+        )
 
     def _look_for_earlier(self) -> None:
         """An irreversible action that was taken before, however long ago, is named to the person asked."""
         run, contract = self.run, self.contract
-        if contract is None or not contract.irreversible or run.config.isolate or run.config.mode is not Mode.LIVE:
+        if (
+            contract is None
+            or not contract.irreversible
+            or run.config.isolate
+            or run.config.mode is not Mode.LIVE
+        ):
             return
         found = run.home.earlier(
-            self.digest, run.run_id, f"{self.plan.plan_id}/{self.step_id}", self.resources(), run.clock.now(),
+            self.digest,
+            run.run_id,
+            f"{self.plan.plan_id}/{self.step_id}",
+            self.resources(),
+            run.clock.now(),
             run.config.duplicate_window_s,
-        )  # fmt: skip
+        )
         self.earlier_count = len(found)
         if found:
-            self.earlier = f"the same action was taken by {found[0].step} of {found[0].run_id} at {iso(found[0].at)}"
+            self.earlier = (
+                f"the same action was taken by {found[0].step} of {found[0].run_id} at {iso(found[0].at)}"
+            )
 
     # coming to rest
 
@@ -389,8 +456,14 @@ class Climb:
 
     def at_rest(self, limit: Ceiling) -> Ending:
         """Return the ending of a step whose last attempt already says that it is settled."""
-        return Ending(status=self.resting_status(limit), reached=self.passed, result=self.result,
-                      preview=self.preview, rule=limit.rule, reason=limit.reason)  # fmt: skip
+        return Ending(
+            status=self.resting_status(limit),
+            reached=self.passed,
+            result=self.result,
+            preview=self.preview,
+            rule=limit.rule,
+            reason=limit.reason,
+        )
 
     def rest(self, limit: Ceiling) -> Ending:
         """Settle the step below a ceiling; an aborted duplicate is refused altogether."""
@@ -405,24 +478,42 @@ class Climb:
             locked = limit.rule == "lock"
             self.run.record(
                 Moved(
-                    plan=self.plan.plan_id, step=self.step_id, agent=self.step.agent, tool=self.step.tool,
-                    from_mode=reached, to_mode=limit.mode,
+                    plan=self.plan.plan_id,
+                    step=self.step_id,
+                    agent=self.step.agent,
+                    tool=self.step.tool,
+                    from_mode=reached,
+                    to_mode=limit.mode,
                     trigger=(Trigger.LOCK if locked else Trigger.DEMOTE).value,
-                    rule=limit.rule, reason=limit.reason, confidence=self.step.confidence,
+                    rule=limit.rule,
+                    reason=limit.reason,
+                    confidence=self.step.confidence,
                 )
-            )  # fmt: skip
+            )
         return self.rest(limit)
 
     def settle(self, status: StepStatus, rule: str, reason: str) -> Ending:
         """Record that the step came to rest, and return the ending."""
         self.run.record(
             Settled(
-                plan=self.plan.plan_id, step=self.step_id, agent=self.step.agent, tool=self.step.tool,
-                status=status, final_mode=self.passed, rule=rule, reason=reason,
+                plan=self.plan.plan_id,
+                step=self.step_id,
+                agent=self.step.agent,
+                tool=self.step.tool,
+                status=status,
+                final_mode=self.passed,
+                rule=rule,
+                reason=reason,
             )
-        )  # fmt: skip
-        return Ending(status=status, reached=self.passed, result=self.result, preview=self.preview,
-                      rule=rule, reason=reason)  # fmt: skip
+        )
+        return Ending(
+            status=status,
+            reached=self.passed,
+            result=self.result,
+            preview=self.preview,
+            rule=rule,
+            reason=reason,
+        )
 
     # records
 
@@ -437,9 +528,14 @@ class Climb:
         """Return what a handler is told about this call."""
         timeout = self.contract.timeout_s if self.contract else 0.0
         return CallContext(
-            mode=mode, run_id=self.run.run_id, step_id=self.step_id, agent=self.step.agent, attempt=number,
-            deadline=self.run.clock.now() + timeout, idempotency_key=self.key(),
-        )  # fmt: skip
+            mode=mode,
+            run_id=self.run.run_id,
+            step_id=self.step_id,
+            agent=self.step.agent,
+            attempt=number,
+            deadline=self.run.clock.now() + timeout,
+            idempotency_key=self.key(),
+        )
 
     def key(self) -> str:
         """Return the idempotency key: the same over retries and resumes, another for every other call."""

@@ -35,15 +35,21 @@ def items_of(plan: PlanState, place: int, results: dict[int, Any]) -> list[Any] 
     step = plan.step(place)
     assert step.for_each is not None
     reference = {"$from": step.for_each.source, "path": step.for_each.path}
-    found = references.resolve({"for_each": reference}, lambda name: results.get(plan.schedule.index[name], NOTHING))
+    found = references.resolve(
+        {"for_each": reference}, lambda name: results.get(plan.schedule.index[name], NOTHING)
+    )
     items = found["for_each"]
     if items is references.UNKNOWN:
         return None
     if not isinstance(items, list):
-        raise InvalidArguments(f"for_each: expected a list at '{step.for_each.path or '/'}' in the result of step"
-                               f" '{step.for_each.source}', found {type(items).__name__}")  # fmt: skip
+        raise InvalidArguments(
+            f"for_each: expected a list at '{step.for_each.path or '/'}' in the result of step"
+            f" '{step.for_each.source}', found {type(items).__name__}"
+        )
     if len(items) > step.max_items:
-        raise InvalidArguments(f"for_each: expected at most {step.max_items:,} items (max_items), found {len(items):,}")
+        raise InvalidArguments(
+            f"for_each: expected at most {step.max_items:,} items (max_items), found {len(items):,}"
+        )
     return items
 
 
@@ -57,7 +63,9 @@ def climbs(run: Run, plan: PlanState, place: int, items: list[Any], results: dic
     return made
 
 
-def arguments(plan: PlanState, place: int, results: dict[int, Any], item: Any = NOTHING) -> tuple[dict[str, Any], str]:
+def arguments(
+    plan: PlanState, place: int, results: dict[int, Any], item: Any = NOTHING
+) -> tuple[dict[str, Any], str]:
     """Return a step's arguments with references resolved, and what is wrong where they cannot be."""
     step = plan.step(place)
     if not step.depends_on and item is NOTHING:
@@ -80,8 +88,17 @@ async def climb_all(run: Run, plan: PlanState, place: int) -> Ending:
     run.record(Expanded(plan=plan.plan_id, step=step.step_id, mode=run.config.mode, items=len(made)))
     if not made:
         reached = run.config.mode if items is not None else Mode.MOCK
-        run.record(Settled(plan=plan.plan_id, step=step.step_id, agent=step.agent, tool=step.tool,
-                           status=StepStatus.SUCCEEDED, final_mode=reached, reason="there was nothing to do"))  # fmt: skip
+        run.record(
+            Settled(
+                plan=plan.plan_id,
+                step=step.step_id,
+                agent=step.agent,
+                tool=step.tool,
+                status=StepStatus.SUCCEEDED,
+                final_mode=reached,
+                reason="there was nothing to do",
+            )
+        )
         return Ending(status=StepStatus.SUCCEEDED, reached=reached, result=[])
     group = await _group(run, plan, place, made)
     if isinstance(group, Ending):
@@ -119,11 +136,20 @@ async def _group(run: Run, plan: PlanState, place: int, made: list[Climb]) -> Gr
         case Granted():
             return GroupGrant(answer, bindings)
         case Edited():
-            return Ending(status=StepStatus.HELD, reached=first.passed, rule="approval",
-                          reason="the arguments of a fan-out cannot be edited; approve or deny it")  # fmt: skip
+            return Ending(
+                status=StepStatus.HELD,
+                reached=first.passed,
+                rule="approval",
+                reason="the arguments of a fan-out cannot be edited; approve or deny it",
+            )
         case Waiting(approval, reason):
-            return Ending(status=StepStatus.HELD, reached=first.passed, rule="approval", reason=reason,
-                          waits_for=approval)  # fmt: skip
+            return Ending(
+                status=StepStatus.HELD,
+                reached=first.passed,
+                rule="approval",
+                reason=reason,
+                waits_for=approval,
+            )
         case Refused(reason):
             for one in open_ones:
                 one.settle(StepStatus.ABORTED, "approval", reason)
@@ -166,8 +192,14 @@ async def _each(plan: PlanState, made: list[Climb], group: GroupGrant | None) ->
     status = next(worst for worst in WORST if any(ending.status is worst for ending in endings))
     told = next(ending for ending in endings if ending.status is status)
     reached = min((ending.reached for ending in endings), key=lambda mode: -1 if mode is None else mode.rank)
-    return Ending(status=status, reached=reached, result=results, rule=told.rule, reason=told.reason,
-                  waits_for=told.waits_for)  # fmt: skip
+    return Ending(
+        status=status,
+        reached=reached,
+        result=results,
+        rule=told.rule,
+        reason=told.reason,
+        waits_for=told.waits_for,
+    )
 
 
 def stops(one: Climb) -> bool:

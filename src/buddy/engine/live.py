@@ -59,9 +59,14 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
         climb.passed = Mode.LIVE
         climb.live_attempts += 1
         climb.record_rung(
-            Mode.LIVE, climb.live_attempts, climb.run.clock.now(), result=UNSET, reused=True,
-            status=StepStatus.SUCCEEDED, moved_from=Mode.DRY_RUN,
-        )  # fmt: skip
+            Mode.LIVE,
+            climb.live_attempts,
+            climb.run.clock.now(),
+            result=UNSET,
+            reused=True,
+            status=StepStatus.SUCCEEDED,
+            moved_from=Mode.DRY_RUN,
+        )
         return Ending(status=StepStatus.SUCCEEDED, reached=Mode.LIVE, result=climb.result)
     finally:
         if held:
@@ -110,7 +115,10 @@ def _holder(climb: Climb) -> str:
 async def _admit_read(climb: Climb) -> Ending | None:
     request = climb.granted.request if climb.granted else None
     verdict = climb.run.home.admit(
-        [_action(climb, request)], climb.run.clock.now(), climb.run.config.duplicate_window_s, climb.run.config.caps
+        [_action(climb, request)],
+        climb.run.clock.now(),
+        climb.run.config.duplicate_window_s,
+        climb.run.config.caps,
     )[0]
     if isinstance(verdict, Admitted):
         return None
@@ -267,8 +275,14 @@ async def _settle(climb: Climb, contract: ToolContract, answer: Any) -> Ending |
         return again
     if probes:
         return await _probe(climb, contract, found)
-    return Ending(status=_status(kind), reached=climb.passed, result=None, preview=climb.preview,
-                  rule="live", reason=found.message)  # fmt: skip
+    return Ending(
+        status=_status(kind),
+        reached=climb.passed,
+        result=None,
+        preview=climb.preview,
+        rule="live",
+        reason=found.message,
+    )
 
 
 def _status(kind: OutcomeKind) -> StepStatus:
@@ -287,8 +301,15 @@ async def succeed(
     """Record that a live call did what it should."""
     assert climb.tool is not None
     warning = climb.tool.check_result(result)
-    _record(climb, OutcomeKind.SUCCEEDED, started, result=result, late=late, warning=warning,
-            status=StepStatus.SUCCEEDED)  # fmt: skip
+    _record(
+        climb,
+        OutcomeKind.SUCCEEDED,
+        started,
+        result=result,
+        late=late,
+        warning=warning,
+        status=StepStatus.SUCCEEDED,
+    )
     await climb.run.durable()
     climb.passed, climb.result = Mode.LIVE, result
     note_done(climb, contract, result)
@@ -299,8 +320,16 @@ def note_done(climb: Climb, contract: ToolContract, result: Any) -> None:
     """Remember a live write, should it have to be undone."""
     plan = climb.plan
     plan.done.append(
-        Done(step_id=climb.step_id, tool=contract.name, agent=climb.step.agent, group=climb.step.group,
-             order=len(plan.done), args=climb.args, result=result, key=climb.key())  # fmt: skip
+        Done(
+            step_id=climb.step_id,
+            tool=contract.name,
+            agent=climb.step.agent,
+            group=climb.step.group,
+            order=len(plan.done),
+            args=climb.args,
+            result=result,
+            key=climb.key(),
+        )
     )
 
 
@@ -351,8 +380,14 @@ def _record(
 async def _probe(climb: Climb, contract: ToolContract, error: CallError) -> Ending:
     """Ask the tool whether a call that nobody knows the end of happened."""
     assert climb.tool is not None
-    call = Call(tool=contract.name, args=climb.args, agent=climb.step.agent, run_id=climb.run.run_id,
-                step_id=climb.step_id, idempotency_key=climb.key())  # fmt: skip
+    call = Call(
+        tool=contract.name,
+        args=climb.args,
+        agent=climb.step.agent,
+        run_id=climb.run.run_id,
+        step_id=climb.step_id,
+        idempotency_key=climb.key(),
+    )
     found = await attempt(climb.tool.probe(call), contract, Mode.DRY_RUN)
     happened = found.value if isinstance(found, Passed) else None
     if happened is None:
@@ -360,8 +395,15 @@ async def _probe(climb: Climb, contract: ToolContract, error: CallError) -> Endi
         return climb.settle(StepStatus.UNKNOWN, "live", reason)
     status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
     climb.run.record(
-        Resolved(plan=climb.plan.plan_id, step=climb.step_id, agent=climb.step.agent, tool=contract.name,
-                 happened=happened, by="probe", status=status)  # fmt: skip
+        Resolved(
+            plan=climb.plan.plan_id,
+            step=climb.step_id,
+            agent=climb.step.agent,
+            tool=contract.name,
+            happened=happened,
+            by="probe",
+            status=status,
+        )
     )
     if happened:
         climb.passed = Mode.LIVE
@@ -369,8 +411,13 @@ async def _probe(climb: Climb, contract: ToolContract, error: CallError) -> Endi
     else:
         free(climb)
     await climb.run.durable()
-    return Ending(status=status, reached=climb.passed, preview=climb.preview, rule="" if happened else "live",
-                  reason="" if happened else f"{error.message}; the probe found that nothing happened")  # fmt: skip
+    return Ending(
+        status=status,
+        reached=climb.passed,
+        preview=climb.preview,
+        rule="" if happened else "live",
+        reason="" if happened else f"{error.message}; the probe found that nothing happened",
+    )
 
 
 def _give_up(climb: Climb, contract: ToolContract, running: StillRunning, release: Any) -> Ending:
@@ -394,16 +441,28 @@ def _give_up(climb: Climb, contract: ToolContract, running: StillRunning, releas
     task = asyncio.get_running_loop().create_task(late())
     climb.run.late.add(task)
     task.add_done_callback(climb.run.late.discard)
-    return Ending(status=StepStatus.UNKNOWN, reached=climb.passed, preview=climb.preview, rule="live",
-                  reason=error.message)  # fmt: skip
+    return Ending(
+        status=StepStatus.UNKNOWN,
+        reached=climb.passed,
+        preview=climb.preview,
+        rule="live",
+        reason=error.message,
+    )
 
 
 async def _late_failure(climb: Climb, contract: ToolContract, started: float, problem: Exception) -> None:
     error = error_of(problem, contract, Mode.LIVE)
     if not error.no_effect:
         return
-    _record(climb, OutcomeKind.FAILED, started, error=error, late=True, status=StepStatus.FAILED, reason=error.message)
+    _record(
+        climb,
+        OutcomeKind.FAILED,
+        started,
+        error=error,
+        late=True,
+        status=StepStatus.FAILED,
+        reason=error.message,
+    )
     free(climb)
     await climb.run.durable()
     climb.plan.put(climb.place, StepStatus.FAILED, climb.passed)
-

@@ -16,7 +16,14 @@ from buddy.ports import PlanSource
 
 
 async def undo_by_hand(
-    run: Run, source: PlanSource, detector: Detector, past: Past, *, by: str, step: str | None, under_lock: bool
+    run: Run,
+    source: PlanSource,
+    detector: Detector,
+    past: Past,
+    *,
+    by: str,
+    step: str | None,
+    under_lock: bool,
 ) -> int:
     """Undo live writes, the last completed first.
 
@@ -40,7 +47,9 @@ async def undo_by_hand(
         past.put_back(state, run)
         if wanted is None or wanted[0] == plan.plan_id:
             only = wanted[1] if wanted else None
-            groups = dict.fromkeys(done.group for done in reversed(state.done) if only in (None, done.step_id))
+            groups = dict.fromkeys(
+                done.group for done in reversed(state.done) if only in (None, done.step_id)
+            )
             for group in groups:
                 undone += 1
                 if not await roll_back(run, state, group, f"by hand, {by}", only=only, under_lock=under_lock):
@@ -63,9 +72,18 @@ async def cancel_all(run: Run, source: PlanSource, past: Past, by: str) -> int:
                 steps[step.step_id] = StepPast(step.tool, step.agent)
         for name, known in steps.items():
             if known.status in (StepStatus.PENDING, StepStatus.HELD) and not known.in_doubt:
-                run.record(Settled(plan=plan.plan_id, step=name, agent=known.agent, tool=known.tool,
-                                   status=StepStatus.ABORTED, final_mode=known.reached, rule="cancel",
-                                   reason=f"cancelled by {by}"))  # fmt: skip
+                run.record(
+                    Settled(
+                        plan=plan.plan_id,
+                        step=name,
+                        agent=known.agent,
+                        tool=known.tool,
+                        status=StepStatus.ABORTED,
+                        final_mode=known.reached,
+                        rule="cancel",
+                        reason=f"cancelled by {by}",
+                    )
+                )
                 known.status = StepStatus.ABORTED
             tally[known.status] += 1
     return _finish(run, tally, f"cancelled by {by}")
@@ -80,10 +98,21 @@ async def resolve_step(run: Run, past: Past, step: str, happened: bool, by: str)
     plan, name = _find(past, step)
     known = past.plans[plan][name]
     if known.status is not StepStatus.UNKNOWN and not known.in_doubt:
-        raise BadInput(f"step {step!r}: expected a step whose live call is UNKNOWN, found {known.status.value}")
+        raise BadInput(
+            f"step {step!r}: expected a step whose live call is UNKNOWN, found {known.status.value}"
+        )
     known.status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
-    run.record(Resolved(plan=plan, step=name, agent=known.agent, tool=known.tool, happened=happened, by=by,
-                        status=known.status))  # fmt: skip
+    run.record(
+        Resolved(
+            plan=plan,
+            step=name,
+            agent=known.agent,
+            tool=known.tool,
+            happened=happened,
+            by=by,
+            status=known.status,
+        )
+    )
     if not happened:
         run.home.settle(run.run_id, [f"{plan}/{name}"])
     tally = Counter(one.status for steps in past.plans.values() for one in steps.values())
@@ -98,7 +127,12 @@ def _finish(run: Run, tally: Counter[StepStatus], reason: str) -> int:
 
 
 def _find(past: Past, step: str) -> tuple[str, str]:
-    found = [(plan, name) for plan, steps in past.plans.items() for name in steps if step in (name, f"{plan}/{name}")]
+    found = [
+        (plan, name)
+        for plan, steps in past.plans.items()
+        for name in steps
+        if step in (name, f"{plan}/{name}")
+    ]
     if len(found) == 1:
         return found[0]
     if not found:

@@ -58,9 +58,16 @@ class Survey(Struct, kw_only=True):
 
 
 def detector(
-    config: ExecutionConfig, tools: Toolbox, home: HomeStore, key: bytes, now: float, run_id: str, *,
-    environment: bool = False, ledger: bool = True,
-) -> Detector:  # fmt: skip
+    config: ExecutionConfig,
+    tools: Toolbox,
+    home: HomeStore,
+    key: bytes,
+    now: float,
+    run_id: str,
+    *,
+    environment: bool = False,
+    ledger: bool = True,
+) -> Detector:
     """Return a conflict detector that knows the tools and the home's action ledger."""
 
     def earlier(digest: str, resources: tuple[str, ...]) -> str:
@@ -92,7 +99,9 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
     for ordinal, plan in enumerate(source.plans()):
         for name in permissions.unknown_agents(plan, config.agents):
             known = ", ".join(sorted(config.agents))
-            problems.append(f"plan '{plan.plan_id}': expected agents of the configuration ({known}), found '{name}'")
+            problems.append(
+                f"plan '{plan.plan_id}': expected agents of the configuration ({known}), found '{name}'"
+            )
         if problems:
             continue
         schedule = watch.plan(ordinal, plan)
@@ -100,8 +109,13 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
         plans, steps = plans + 1, steps + len(plan.steps)
     if problems:
         raise BadInput(problems[:100], max(0, len(problems) - 100))
-    return Survey(findings=watch.finish(), tools=tuple(used), plans=plans, steps=steps,
-                  schedule=schedule if plans == 1 else None)  # fmt: skip
+    return Survey(
+        findings=watch.finish(),
+        tools=tuple(used),
+        plans=plans,
+        steps=steps,
+        schedule=schedule if plans == 1 else None,
+    )
 
 
 async def carry_out(
@@ -171,13 +185,22 @@ def _admit(
     if past is not None and past.put_back(state, run):
         return state
     run.record(
-        PlanStarted(plan=plan.plan_id, steps=len(plan.steps), chain=plan.chain, validation=plan.validation_results)
+        PlanStarted(
+            plan=plan.plan_id, steps=len(plan.steps), chain=plan.chain, validation=plan.validation_results
+        )
     )
     given = {step.step_id: step.agent for step in plan.steps} if schedule.steps else {}
     for step in schedule.steps:
         if given[step.step_id] != step.agent:
-            run.record(Reassigned(plan=plan.plan_id, step=step.step_id, from_agent=given[step.step_id],
-                                  to_agent=step.agent, reason="permission"))  # fmt: skip
+            run.record(
+                Reassigned(
+                    plan=plan.plan_id,
+                    step=step.step_id,
+                    from_agent=given[step.step_id],
+                    to_agent=step.agent,
+                    reason="permission",
+                )
+            )
     return state
 
 
@@ -199,4 +222,3 @@ def contracts_of(tools: Toolbox, names: Iterable[str]) -> tuple[list[ToolContrac
     """Return the contracts and the handlers of tools, as `run_started` keeps them."""
     found = [tool for name in names if (tool := tools.get(name)) is not None]
     return [tool.contract for tool in found], {tool.contract.name: sorted(tool.handlers) for tool in found}
-

@@ -34,8 +34,23 @@ OPEN = frozenset({StepStatus.PENDING, StepStatus.HELD, StepStatus.UNKNOWN})
 class StepPast:
     """What is known of one step."""
 
-    __slots__ = ("agent", "args", "attempts", "digest", "group", "in_doubt", "intents", "key", "outcome", "reached",
-                 "rehearsed", "result", "status", "tool", "undone")  # fmt: skip
+    __slots__ = (
+        "agent",
+        "args",
+        "attempts",
+        "digest",
+        "group",
+        "in_doubt",
+        "intents",
+        "key",
+        "outcome",
+        "reached",
+        "rehearsed",
+        "result",
+        "status",
+        "tool",
+        "undone",
+    )
 
     def __init__(self, tool: str, agent: str) -> None:
         self.tool = tool
@@ -174,11 +189,23 @@ class Past:
         state.done.sort(key=lambda done: done.order)
         return True
 
+    def put_back_one(self, state: PlanState, run: Run, name: str) -> None:
+        """Put one call of a run of calls back where it stood."""
+        step = self.plans[state.plan_id][name]
+        approval = self.approvals.get((state.plan_id, name))
+        if approval is not None:
+            state.approvals[name] = approval
+        self._put_step(state, run, 0, name, step)
+        state.results[0] = None if step.result is UNSET else step.result
+        self._put_call(state, run, 0, name, step)
+
     def _put_step(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:
         status = step.status
         if step.in_doubt and status in OPEN:
             contract = self.contracts.get(step.tool)
-            status = StepStatus.PENDING if contract is not None and contract.repeatable else StepStatus.UNKNOWN
+            status = (
+                StepStatus.PENDING if contract is not None and contract.repeatable else StepStatus.UNKNOWN
+            )
         elif status is StepStatus.HELD:
             status = StepStatus.PENDING
         state.put(place, status, step.reached)
@@ -210,8 +237,15 @@ class Past:
             return
         result = None if step.result is UNSET else step.result
         state.done.append(
-            Done(step_id=name, tool=step.tool, agent=step.agent, group=state.step(place).group, order=step.outcome,
-                 args=step.args, result=result, key=step.key)  # fmt: skip
+            Done(
+                step_id=name,
+                tool=step.tool,
+                agent=step.agent,
+                group=state.step(place).group,
+                order=step.outcome,
+                args=step.args,
+                result=result,
+                key=step.key,
+            )
         )
         state.actions.add(run.digest(step.tool, step.args), (), StepRef(state.plan_id, name))
-

@@ -77,7 +77,13 @@ class Run:
     """
 
     def __init__(
-        self, run_id: str, config: ExecutionConfig, ports: Ports, key: bytes, *, environment: bool = False,
+        self,
+        run_id: str,
+        config: ExecutionConfig,
+        ports: Ports,
+        key: bytes,
+        *,
+        environment: bool = False,
         watch: Watch | None = None,
     ) -> None:
         self.run_id = run_id
@@ -256,7 +262,9 @@ class Run:
             if entry and self.clock.now() - entry.opened_at >= self.config.breaker_cooldown_s:
                 self.home.close_breaker(subject)
                 del self._shared.breakers[subject]
-                self.record(BreakerMoved(subject=subject, open=False, reason="a DRY_RUN passed after the cooldown"))
+                self.record(
+                    BreakerMoved(subject=subject, open=False, reason="a DRY_RUN passed after the cooldown")
+                )
 
     def _raised(self, anomaly: Anomaly) -> None:
         if anomaly.severity is not Severity.HIGH:

@@ -30,11 +30,11 @@ class Board:
         self.run = run
         self.findings = findings
         self.waits = waits
-        self.parked: dict[tuple[int, int], tuple["PlanDriver", str]] = {}
+        self.parked: dict[tuple[int, int], tuple[PlanDriver, str]] = {}
         self.settled = 0
         self.total = 0
         self._agents: dict[str, Slots] = {}
-        self._open: dict[int, "PlanDriver"] = {}
+        self._open: dict[int, PlanDriver] = {}
         self._waiting: dict[Place, list[Callable[[], None]]] = {}
         self._poller: asyncio.Task[None] | None = None
 
@@ -112,12 +112,16 @@ class PlanDriver:
     Args:
         board: shared by the plans of the run.
         plan: where its steps stand.
+
+    Attributes:
+        last: how the last turn of a step ended.
     """
 
     def __init__(self, board: Board, plan: PlanState) -> None:
         self.board = board
         self.run = board.run
         self.plan = plan
+        self.last: Ending | None = None
         self._parked: set[int] = set()
         self._lanes: dict[str, int] = {}
         self._ready: dict[str, list[int]] = {}
@@ -125,8 +129,11 @@ class PlanDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         for place in range(len(plan)):
-            own = [before for ordinal, before in board.findings.edges.get((plan.ordinal, place), ())
-                   if ordinal == plan.ordinal]  # fmt: skip
+            own = [
+                before
+                for ordinal, before in board.findings.edges.get((plan.ordinal, place), ())
+                if ordinal == plan.ordinal
+            ]
             if own:
                 plan.schedule.after[place] = tuple(dict.fromkeys((*plan.schedule.after[place], *own)))
         self._edges = Edges(plan.schedule)
@@ -179,7 +186,11 @@ class PlanDriver:
                 await asyncio.sleep(0)
         plan.results = kept
         if failed and (plan.on_failure or self.run.config.on_failure) == "stop":
-            plan.stopped = (StepStatus.SKIPPED, "rehearsal", f"the plan's rehearsal failed at step '{failed}'")
+            plan.stopped = (
+                StepStatus.SKIPPED,
+                "rehearsal",
+                f"the plan's rehearsal failed at step '{failed}'",
+            )
 
     async def _rehearse_step(self, place: int) -> Ending | None:
         plan, step = self.plan, self.plan.step(place)
@@ -192,7 +203,9 @@ class PlanDriver:
         try:
             items = fanout.items_of(plan, place, plan.results)
         except InvalidArguments as problem:
-            return await Climb(self.run, plan, place, step.step_id, step.args, problem=str(problem)).rehearse()
+            return await Climb(
+                self.run, plan, place, step.step_id, step.args, problem=str(problem)
+            ).rehearse()
         results = []
         for climb in fanout.climbs(self.run, plan, place, items or [], plan.results):
             ending = None if climb.is_rehearsed() else await climb.rehearse()
@@ -300,8 +313,18 @@ class PlanDriver:
         skip = self._skipped(place)
         if skip is not None:
             status, rule, reason = skip
-            self.run.record(Settled(plan=plan.plan_id, step=step.step_id, agent=step.agent, tool=step.tool,
-                                    status=status, final_mode=plan.reached(place), rule=rule, reason=reason))  # fmt: skip
+            self.run.record(
+                Settled(
+                    plan=plan.plan_id,
+                    step=step.step_id,
+                    agent=step.agent,
+                    tool=step.tool,
+                    status=status,
+                    final_mode=plan.reached(place),
+                    rule=rule,
+                    reason=reason,
+                )
+            )
             return Ending(status=status, reached=plan.reached(place), rule=rule, reason=reason)
         if step.for_each is not None:
             return await fanout.climb_all(self.run, plan, place)
@@ -319,7 +342,11 @@ class PlanDriver:
             status = plan.status(source)
             if status in OVER and (status is not StepStatus.FAILED or self._stops()):
                 name = plan.step(source).step_id
-                return StepStatus.SKIPPED, "dependency", f"step '{name}', which it depends on, is {status.value}"
+                return (
+                    StepStatus.SKIPPED,
+                    "dependency",
+                    f"step '{name}', which it depends on, is {status.value}",
+                )
         return None
 
     def _stops(self) -> bool:
@@ -327,6 +354,7 @@ class PlanDriver:
 
     def _arrive(self, place: int, ending: Ending) -> None:
         plan, step = self.plan, self.plan.step(place)
+        self.last = ending
         if ending.waits_for is not None and self.board.waits and plan.stopped is None:
             plan.put(place, StepStatus.PENDING, ending.reached)
             if place not in self._parked:
@@ -337,9 +365,18 @@ class PlanDriver:
             self._wake.set()
             return
         if ending.waits_for is not None:
-            self.run.record(Settled(plan=plan.plan_id, step=step.step_id, agent=step.agent, tool=step.tool,
-                                    status=StepStatus.HELD, final_mode=ending.reached, rule=ending.rule,
-                                    reason=ending.reason))  # fmt: skip
+            self.run.record(
+                Settled(
+                    plan=plan.plan_id,
+                    step=step.step_id,
+                    agent=step.agent,
+                    tool=step.tool,
+                    status=StepStatus.HELD,
+                    final_mode=ending.reached,
+                    rule=ending.rule,
+                    reason=ending.reason,
+                )
+            )
         plan.put(place, ending.status, ending.reached)
         if ending.reached is not None:
             plan.keep(place, ending.result)

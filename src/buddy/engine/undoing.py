@@ -14,7 +14,13 @@ from buddy.ports import ToolRuntime
 
 
 async def roll_back(
-    run: Run, plan: PlanState, group: str | None, trigger: str, *, only: str | None = None, under_lock: bool = False
+    run: Run,
+    plan: PlanState,
+    group: str | None,
+    trigger: str,
+    *,
+    only: str | None = None,
+    under_lock: bool = False,
 ) -> bool:
     """Undo the live writes of a group; returns whether it got through (False: the lock stopped it).
 
@@ -54,8 +60,15 @@ async def _undo(run: Run, plan: PlanState, done: Done, trigger: str, *, under_lo
         await run.claims.take(holder, claims)
         try:
             run.record(
-                UndoIntent(plan=plan.plan_id, step=done.step_id, agent=done.agent, tool=done.tool, trigger=trigger,
-                           lock_epoch=run.lock().epoch, under_lock=under_lock)  # fmt: skip
+                UndoIntent(
+                    plan=plan.plan_id,
+                    step=done.step_id,
+                    agent=done.agent,
+                    tool=done.tool,
+                    trigger=trigger,
+                    lock_epoch=run.lock().epoch,
+                    under_lock=under_lock,
+                )
             )
             await run.durable()
             result, verified, error = await _call(run, tool, done)
@@ -63,10 +76,18 @@ async def _undo(run: Run, plan: PlanState, done: Done, trigger: str, *, under_lo
             if claims:
                 run.claims.give(holder)
     run.record(
-        UndoOutcome(plan=plan.plan_id, step=done.step_id, agent=done.agent, tool=done.tool, trigger=trigger,
-                    result=result, verified=verified, error=error,
-                    duration_ms=round((run.clock.monotonic() - started) * 1000, 3),
-                    status=StepStatus.ROLLED_BACK if result in RESTORED else None)  # fmt: skip
+        UndoOutcome(
+            plan=plan.plan_id,
+            step=done.step_id,
+            agent=done.agent,
+            tool=done.tool,
+            trigger=trigger,
+            result=result,
+            verified=verified,
+            error=error,
+            duration_ms=round((run.clock.monotonic() - started) * 1000, 3),
+            status=StepStatus.ROLLED_BACK if result in RESTORED else None,
+        )
     )
     await run.durable()
     return result
@@ -78,8 +99,14 @@ async def _call(run: Run, tool: ToolRuntime, done: Done) -> tuple[UndoResult, bo
         args, secrets = with_secrets(done.args, contract.secret_args, run.secrets)
     except InvalidArguments as problem:
         return UndoResult.FAILED, False, str(problem)
-    call = Call(tool=done.tool, args=args, agent=done.agent, run_id=run.run_id, step_id=done.step_id,
-                idempotency_key=done.key)  # fmt: skip
+    call = Call(
+        tool=done.tool,
+        args=args,
+        agent=done.agent,
+        run_id=run.run_id,
+        step_id=done.step_id,
+        idempotency_key=done.key,
+    )
 
     async def undo() -> Restored | str:
         try:

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from buddy.core import parsing
 from buddy.core.planning import MAX_PROBLEMS, named, shown
-from buddy.errors import BadConfig, BadInput
+from buddy.errors import BadConfig
 from buddy.model.config import DEFAULT_STRATEGIES, HEALTH_WEIGHTS, ExecutionConfig
 from buddy.model.conflict import ConflictType, Strategy
 from buddy.model.mode import Mode
@@ -93,16 +93,36 @@ def load(
         BadConfig: with every problem of all three.
     """
     problems: list[str] = []
+    layers = (_from_file(file, problems), _from_environ(environ, problems), _from_flags(flags))
+    merged = _merged(layers, problems)
+    values = {name: setting.value for name, setting in merged.items()}
+    return msgspec.convert(values, ExecutionConfig), _warnings(merged)
+
+
+def check(config: ExecutionConfig) -> list[str]:
+    """Check settings that were made in Python, where nothing has checked them.
+
+    Returns:
+        As `load`, the sentences.
+
+    Raises:
+        BadConfig: with every problem.
+    """
+    layer = {name: _Setting("ExecutionConfig: ", value) for name, value in _plain(config).items()}
+    return _warnings(_merged((layer,), []))
+
+
+def _merged(layers: Iterable[_Layer], problems: list[str]) -> _Layer:
+    """Lay each layer over those before it, and refuse what is wrong in any."""
     merged: _Layer = {}
-    for layer in (_from_file(file, problems), _from_environ(environ, problems), _from_flags(flags)):
+    for layer in layers:
         for name, setting in layer.items():
             _put(merged, name, setting, problems)
     if not problems:
         problems += _contradictions(merged)
     if problems:
         raise BadConfig(problems[:MAX_PROBLEMS], len(problems[MAX_PROBLEMS:]))
-    values = {name: setting.value for name, setting in merged.items()}
-    return msgspec.convert(values, ExecutionConfig), _warnings(merged)
+    return merged
 
 
 def _from_file(file: Path | None, problems: list[str]) -> _Layer:
@@ -171,14 +191,23 @@ def _of_text(name: str, text: str) -> Any:
     if _TEXT_FIELDS.get(name, True):
         return text
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return text
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a key is named twice")
+    return table
+
+
 def _put(merged: _Layer, name: str, setting: _Setting, problems: list[str]) -> None:
     """Check a setting and lay it over what lower layers say."""
-    value = MODES.get(setting.value, setting.value) if _is_mode(name, setting.value) else setting.value
+    value = setting.value
+    if name == "mode" and isinstance(value, str):
+        value = MODES.get(value, value)
     found = [f"{setting.place}{sentence}" for sentence in _problems(name, value)]
     problems += found
     if found:
@@ -187,10 +216,6 @@ def _put(merged: _Layer, name: str, setting: _Setting, problems: list[str]) -> N
         below = merged[name].value if name in merged else MERGED[name]
         value = {**below, **value}
     merged[name] = _Setting(setting.place, value)
-
-
-def _is_mode(name: str, value: Any) -> bool:
-    return name == "mode" and isinstance(value, str)
 
 
 def _problems(name: str, value: Any) -> Iterator[str]:
@@ -238,7 +263,7 @@ def _broken(name: str, value: Any) -> list[str]:
             msgspec.convert({name: value}, ExecutionConfig)
     except (ValueError, RecursionError, msgspec.ValidationError) as problem:
         # What the schema cannot tell: 2.0 is an integer for JSON Schema and none for Buddy.
-        return [f"{name}: {problem}".replace(", got", ", found")]
+        return [parsing.sentence_of(problem)]
     return problems
 
 
@@ -258,7 +283,7 @@ def _contradictions(merged: _Layer) -> Iterator[str]:
     if weights is not None:
         total = math.fsum(weights.value.values())
         if abs(total - 1) > _SUM_TOLERANCE:
-            yield f"{weights.place}health_weights: expected weights that sum to 1, found a sum of {total:.10g}"
+            yield f"{weights.place}health_weights: expected weights that sum to 1, found {total:.10g}"
     clock, mode = merged.get("clock"), merged.get("mode")
     if clock is not None and clock.value == "virtual" and mode is not None and mode.value != Mode.MOCK.value:
         yield (
@@ -272,5 +297,6 @@ def _warnings(merged: _Layer) -> list[str]:
     if high is None or high.value:
         return []
     return [
-        f"{high.place}approval_required_for_high_risk is false: tools of HIGH risk act without a person's approval"
+        f"{high.place}approval_required_for_high_risk is false:"
+        " tools of HIGH risk act without anybody's approval"
     ]

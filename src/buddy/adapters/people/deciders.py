@@ -129,7 +129,9 @@ def read_policy(path: Path) -> Policy:
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as problem:
-        raise BadInput(f"{path}: expected a policy file, or one of ask, wait and exit; found nothing") from problem
+        raise BadInput(
+            f"{path}: expected a policy file, or one of ask, wait and exit; found nothing"
+        ) from problem
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise BadInput(f"{path}: expected a policy file in TOML, found {problem}") from problem
     try:

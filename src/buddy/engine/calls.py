@@ -1,0 +1,128 @@
+"""Calls one at a time: each is a plan of one step, and all of them are one run."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from msgspec import UNSET
+
+from buddy.core.findings import Findings
+from buddy.core.ordering import Schedule
+from buddy.core.permissions import effective_agents
+from buddy.engine.orchestrator import exit_code
+from buddy.engine.plans import PlanState
+from buddy.engine.recovery import Past
+from buddy.engine.run import Run
+from buddy.engine.scheduler import Board, PlanDriver
+from buddy.errors import BadInput
+from buddy.journal.events import ContractSeen, PlanStarted, RunFinished
+from buddy.model.outcome import CallResult, Preview, StepStatus
+from buddy.model.plan import Plan, Step
+
+PLAN = "calls"
+GOES_ON = frozenset({StepStatus.HELD, StepStatus.PENDING, StepStatus.UNKNOWN})
+
+
+class Desk:
+    """Takes calls for one run.
+
+    Args:
+        run: the run; its journal has begun.
+        past: what an earlier process left of it.
+    """
+
+    def __init__(self, run: Run, past: Past | None = None) -> None:
+        self._run = run
+        self._past = past
+        self._board = Board(run, Findings(), waits=run.config.approvals != "exit")
+        self._states: dict[str, PlanState] = {}
+        self._answers: dict[str, CallResult] = {}
+        self._under_way: dict[str, asyncio.Task[CallResult]] = {}
+        self._seen = set(past.contracts) if past else set[str]()
+        self._count = 0
+        self._begun = past is not None and PLAN in past.plans
+
+    async def call(self, step: Step) -> CallResult:
+        """Make a call, or go on with one that was held.
+
+        Args:
+            step: the call; its id names it. A call that came to its end is answered from what it gave.
+
+        Raises:
+            BadInput: the id was used for another call.
+        """
+        call_id = step.step_id
+        known = self._states.get(call_id)
+        if known is not None and not _same(known.step(0), step):
+            raise BadInput(f"call {call_id!r}: expected the tool, agent and arguments that it began with")
+        answered = self._answers.get(call_id)
+        if answered is not None and answered.status not in GOES_ON:
+            return answered
+        task = self._under_way.get(call_id)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._drive(step))
+            self._under_way[call_id] = task
+            task.add_done_callback(lambda _: self._under_way.pop(call_id, None))
+        return await asyncio.shield(task)
+
+    async def _drive(self, step: Step) -> CallResult:
+        state = self._states.get(step.step_id) or self._admit(step)
+        self._states[step.step_id] = state
+        if state.status(0) is StepStatus.HELD:
+            state.put(0, StepStatus.PENDING, state.reached(0))
+        driver = PlanDriver(self._board, state)
+        if state.status(0) is StepStatus.PENDING:
+            await driver.drive()
+        self._run.flush()
+        answer = self._answer(step, state, driver)
+        self._answers[step.step_id] = answer
+        return answer
+
+    def _admit(self, step: Step) -> PlanState:
+        run = self._run
+        if not self._begun:
+            run.record(PlanStarted(plan=PLAN, steps=0, chain=False))
+            self._begun = True
+        tool = run.world(PLAN).get(step.tool)
+        if tool is not None and step.tool not in self._seen:
+            run.record(ContractSeen(contract=tool.contract, handlers=sorted(tool.handlers)))
+        self._seen.add(step.tool)
+        plan = Plan(plan_id=PLAN, steps=(step,), chain=False)
+        agents = effective_agents(plan, run.config.agents)
+        if run.config.agents and step.agent not in run.config.agents:
+            known = ", ".join(sorted(run.config.agents))
+            raise BadInput(f"agent: expected one of the configuration ({known}), found {step.agent!r}")
+        plan = Plan(plan_id=PLAN, steps=(step,), chain=False, agents=agents)
+        self._count += 1
+        state = PlanState(self._count, Schedule(plan, lambda tool: ()), run.world(PLAN), Findings())
+        if self._past is not None and step.step_id in self._past.plans.get(PLAN, {}):
+            self._past.put_back_one(state, run, step.step_id)
+        return state
+
+    def _answer(self, step: Step, state: PlanState, driver: PlanDriver) -> CallResult:
+        ending = driver.last
+        preview: Preview | None = ending.preview if ending else None
+        result: Any = ending.result if ending else state.results.get(0)
+        return CallResult(
+            status=state.status(0),
+            final_mode=state.reached(0),
+            rule=ending.rule if ending else "",
+            result=None if result is UNSET else result,
+            preview=preview,
+            approval_id=ending.waits_for if ending else None,
+            call_id=step.step_id,
+            reason=ending.reason if ending else "",
+        )
+
+    def finish(self) -> int:
+        """Record that no more calls come; returns the exit code of the run."""
+        code = exit_code(Counter(state.status(0) for state in self._states.values()))
+        self._run.record(
+            RunFinished(reason="no more calls", exit_code=code, duration_s=round(self._run.elapsed(), 6))
+        )
+        self._run.flush()
+        return code
+
+
+def _same(one: Step, other: Step) -> bool:
+    return (one.tool, one.agent, one.args) == (other.tool, other.agent, other.args)

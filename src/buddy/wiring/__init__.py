@@ -1,0 +1,44 @@
+"""The only place that chooses adapters: what each command and the Python interface do, end to end."""
+
+from buddy.adapters.people import Quiet
+from buddy.wiring.commands import (
+    CheckedStep,
+    CheckResult,
+    cancel,
+    check,
+    folder_of,
+    json_object,
+    plan_objects,
+    rebuild_outputs,
+    records,
+    resolve,
+    resume,
+    rollback,
+    run,
+    verify,
+)
+from buddy.wiring.session import OpenCalls, RunResult, Session, home, settings, tools
+
+__all__ = [
+    "CheckResult",
+    "CheckedStep",
+    "OpenCalls",
+    "Quiet",
+    "RunResult",
+    "Session",
+    "cancel",
+    "check",
+    "folder_of",
+    "home",
+    "json_object",
+    "plan_objects",
+    "rebuild_outputs",
+    "records",
+    "resolve",
+    "resume",
+    "rollback",
+    "run",
+    "settings",
+    "tools",
+    "verify",
+]

@@ -1,0 +1,251 @@
+"""What the commands do, end to end."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from buddy.adapters.inputs.plans import PlanFiles, PlanObjects
+from buddy.adapters.journal import FileSink, read
+from buddy.adapters.people import Quiet
+from buddy.engine import orchestrator
+from buddy.engine.checking import ceilings
+from buddy.engine.manual import cancel_all, resolve_step, undo_by_hand
+from buddy.engine.recovery import Past
+from buddy.engine.run import Run
+from buddy.engine.verification import Report
+from buddy.engine.verification import verify as check_all
+from buddy.errors import BadInput
+from buddy.journal.events import InputDigest, Record, RunStarted
+from buddy.model.config import ExecutionConfig
+from buddy.model.conflict import Conflict
+from buddy.model.mode import Mode
+from buddy.ports import Interaction, PlanSource
+from buddy.projections.anomalies import Watch
+from buddy.projections.outputs import OUTPUTS, together
+from buddy.wiring.session import RunResult, Session, blob, environment_dry_run, home, tools
+
+
+def run(
+    inputs: Sequence[str],
+    tool_files: Sequence[str],
+    config: ExecutionConfig,
+    *,
+    granted_by: str,
+    interaction: Interaction | None = None,
+) -> RunResult:
+    """Run plan files to the end."""
+    loaded = tools(tool_files, config)
+    source = PlanFiles(inputs)
+    scan = source.scan()
+    session = Session(config, loaded, interaction or Quiet())
+    return session.start(source, scan.inputs, granted_by)
+
+
+def folder_of(run: str) -> Path:
+    """Return the folder of a run.
+
+    Args:
+        run: its id, or its folder.
+
+    Raises:
+        BadInput: the home knows no such run, and there is no such folder.
+    """
+    if (Path(run) / "journal.jsonl").is_file():
+        return Path(run)
+    with closing(home()) as store:
+        rows = {row.run_id: row for row in store.runs()}
+    if run in rows:
+        return Path(rows[run].folder)
+    raise BadInput(f"expected the id or the folder of a run, found {run!r}; 'buddy runs list' names them")
+
+
+def records(run: str) -> Iterator[Record]:
+    """Yield the records of a run's journal."""
+    for record, _ in read(folder_of(run), allow_torn=True):
+        yield record
+
+
+def _opened(run: str) -> tuple[Path, RunStarted]:
+    folder = folder_of(run)
+    first = next(iter(records(str(folder))), None)
+    if first is None or not isinstance(first.event, RunStarted):
+        raise BadInput(f"{folder} holds no run: its journal does not begin with run_started")
+    return folder, first.event
+
+
+def _session(
+    run: str, tool_files: Sequence[str], interaction: Interaction | None, approvals: str | None = None
+) -> tuple[Path, RunStarted, Session]:
+    folder, started = _opened(run)
+    config = msgspec.convert({**started.config, "output_dir": str(folder)}, ExecutionConfig)
+    if approvals is not None:
+        config = replace(config, approvals=approvals)
+    return folder, started, Session(config, tools(tool_files, config), interaction or Quiet())
+
+
+def resume(
+    run: str,
+    tool_files: Sequence[str],
+    *,
+    by: str,
+    interaction: Interaction | None = None,
+    approvals: str | None = None,
+) -> RunResult:
+    """Go on with a run whose steps are held, or that was interrupted."""
+    folder, started, session = _session(run, tool_files, interaction, approvals)
+    missing = [c.name for c in started.contracts if session.loaded.toolbox.get(c.name) is None]
+    if missing:
+        raise BadInput(f"resume: expected --tools files with {', '.join(missing[:5])}, which the run uses")
+
+    async def work(under_way: Run, source: PlanSource, past: Past) -> int:
+        key, dry = under_way.key, under_way.environment
+        watch = session.detector(under_way.home, key, started.run_id, dry, ledger=False)
+        known = orchestrator.survey(source, session.config, watch)
+        again = session.detector(under_way.home, key, started.run_id, dry, ledger=False)
+        return await orchestrator.carry_out(under_way, source, known, again, past)
+
+    return session.take_up(folder, started.run_id, by, work)
+
+
+def rollback(
+    run: str, tool_files: Sequence[str], *, by: str, step: str | None = None, under_lock: bool = False
+) -> RunResult:
+    """Undo a run's live writes by hand, or those of one step."""
+    folder, started, session = _session(run, tool_files, None)
+
+    async def work(under_way: Run, source: PlanSource, past: Past) -> int:
+        watch = session.detector(
+            under_way.home, under_way.key, started.run_id, under_way.environment, ledger=False
+        )
+        return await undo_by_hand(under_way, source, watch, past, by=by, step=step, under_lock=under_lock)
+
+    return session.take_up(folder, started.run_id, by, work)
+
+
+def cancel(run: str, *, by: str) -> RunResult:
+    """Give up what is held or was never tried in a run."""
+    folder, started, session = _session(run, (), None)
+
+    async def work(under_way: Run, source: PlanSource, past: Past) -> int:
+        return await cancel_all(under_way, source, past, by)
+
+    return session.take_up(folder, started.run_id, by, work)
+
+
+def resolve(run: str, step: str, happened: bool, *, by: str) -> RunResult:
+    """Record what a person found out about a call whose end nobody knew."""
+    folder, started, session = _session(run, (), None)
+
+    async def work(under_way: Run, source: PlanSource, past: Past) -> int:
+        return await resolve_step(under_way, past, step, happened, by)
+
+    return session.take_up(folder, started.run_id, by, work)
+
+
+def rebuild_outputs(run: str) -> list[str]:
+    """Write a run's outputs again from its journal; returns their names."""
+    folder = folder_of(run)
+    outputs = together(Watch())
+    sink = FileSink(folder, outputs)
+    for record, _ in read(folder):
+        sink.feed(record)
+    sink.close()
+    return list(outputs)
+
+
+def verify(run: str) -> Report:
+    """Check a run: chain, head, outputs, lock, approvals and the safety rules."""
+    folder = folder_of(run)
+    outputs = {name: path.read_bytes() if (path := folder / name).is_file() else None for name in OUTPUTS}
+    with closing(home()) as store:
+        _, started = _opened(run) if (folder / "journal.jsonl").stat().st_size else (folder, None)
+        run_id = started.run_id if started else ""
+        head = next((row.head for row in store.runs() if row.run_id == run_id), None)
+        with (folder / "journal.jsonl").open("rb") as lines:
+            return check_all(
+                lines,
+                outputs,
+                head,
+                store.lock_history(),
+                store.approvals(time.time(), run_id),
+                lambda digest: blob(folder, digest),
+            )
+
+
+class CheckedStep(Struct, frozen=True, kw_only=True):
+    """How high a step would climb.
+
+    Attributes:
+        plan, step, tool, agent: whose.
+        ceiling: the highest rung.
+        rule: what stops it there, empty where nothing does.
+        reason: one sentence.
+        needs_approval: a person has to say yes before LIVE.
+    """
+
+    plan: str
+    step: str
+    tool: str
+    agent: str
+    ceiling: Mode
+    rule: str
+    reason: str
+    needs_approval: bool
+
+
+class CheckResult(Struct, frozen=True, kw_only=True):
+    """What a run would do.
+
+    Attributes:
+        steps: can be gone through once.
+        conflicts: in the order found.
+        plans: how many.
+        count: how many steps.
+    """
+
+    steps: Iterator[CheckedStep]
+    conflicts: list[Conflict]
+    plans: int
+    count: int
+
+
+def check(inputs: Sequence[str], tool_files: Sequence[str], config: ExecutionConfig) -> CheckResult:
+    """Say how high each step would climb and which conflicts there are, without running anything."""
+    loaded = tools(tool_files, config)
+    source = PlanFiles(inputs)
+    source.scan()
+    with closing(home()) as store:
+        now, dry = time.time(), environment_dry_run()
+        watch = orchestrator.detector(config, loaded.toolbox, store, store.key, now, "", environment=dry)
+        known = orchestrator.survey(source, config, watch)
+        lock, breakers = store.lock_state(), store.breakers()
+    again = orchestrator.detector(
+        config, loaded.toolbox, store, store.key, now, "", environment=dry, ledger=False
+    )
+    found = ceilings(source, known, again, lock, breakers)
+    steps = (CheckedStep(**one) for one in found)
+    return CheckResult(steps=steps, conflicts=known.findings.conflicts, plans=known.plans, count=known.steps)
+
+
+def plan_objects(objects: Sequence[Any]) -> tuple[PlanSource, list[InputDigest]]:
+    """Read plans that are Python objects already."""
+    source = PlanObjects(objects)
+    return source, source.scan().inputs
+
+
+def json_object(value: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return a JSON object as a file would have held it.
+
+    Raises:
+        BadInput: it is not one.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value), type=dict[str, Any])
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as problem:
+        raise BadInput(f"{place}: expected arguments made of JSON values, found {problem}") from problem

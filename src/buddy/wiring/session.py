@@ -1,0 +1,385 @@
+"""One run and its adapters."""
+
+import asyncio
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+import buddy
+from buddy.adapters.home import SqliteHome, home_folder
+from buddy.adapters.inputs.canonical import StoredPlans, write_plans
+from buddy.adapters.inputs.settings import load as load_settings
+from buddy.adapters.journal import FileJournal, FileSink, blobs
+from buddy.adapters.people import Around, read_policy
+from buddy.adapters.system import EnvSecrets, RandomIds, RealClock, SeededIds, VirtualClock, run_virtual
+from buddy.adapters.tools.catalogue import LoadedTools, load
+from buddy.core.canonical import sha256
+from buddy.core.conflicts import Detector
+from buddy.engine import orchestrator
+from buddy.engine.calls import Desk
+from buddy.engine.recovery import Past
+from buddy.engine.run import Ports, Run
+from buddy.errors import BadInput
+from buddy.journal.codec import Head
+from buddy.journal.events import FORMAT, InputDigest, Record, RunResumed, RunStarted
+from buddy.model.config import ExecutionConfig
+from buddy.model.mode import Mode
+from buddy.ports import Clock, HomeStore, Interaction, PlanSource, RunRow, World
+from buddy.projections.anomalies import Watch
+from buddy.projections.outputs import together
+
+T = TypeVar("T")
+PLANS = "plans.jsonl"
+WORDS = ("ask", "wait", "exit")
+Work = Callable[[Run, PlanSource, Past], Coroutine[Any, Any, int]]
+
+
+class RunResult(Struct, frozen=True, kw_only=True):
+    """How a run ended.
+
+    Attributes:
+        run_id: its name.
+        folder: where its journal and outputs are.
+        exit_code: what the command exits with.
+        reason: one sentence.
+        summary: the content of `orchestration_summary.json`.
+    """
+
+    run_id: str
+    folder: str
+    exit_code: int
+    reason: str
+    summary: dict[str, Any]
+
+
+def home() -> SqliteHome:
+    """Open the home: `$BUDDY_HOME`, else the platform's folder for a user's data."""
+    return SqliteHome(home_folder(os.environ))
+
+
+def settings(config_file: Path | None, flags: dict[str, Any]) -> tuple[ExecutionConfig, list[str]]:
+    """Return the configuration in force, and warnings: flags over environment over file over defaults."""
+    return load_settings(config_file, os.environ, flags)
+
+
+def tools(files: Sequence[str], config: ExecutionConfig, given: Sequence[Any] = ()) -> LoadedTools:
+    """Load tool files, and tools that are Python objects already."""
+    return load(files, given, seed=config.seed, inline=config.clock == "virtual")
+
+
+def environment_dry_run() -> bool:
+    """Whether `DRY_RUN` is set in the environment to a word for yes."""
+    return os.environ.get("DRY_RUN", "").strip().lower() in ("1", "true", "yes", "on")
+
+
+class Session:
+    """The adapters of one run, chosen by its configuration.
+
+    Args:
+        config: of the run.
+        loaded: its tools.
+        interaction: the people around it.
+        callback: the phase-13 approval callback.
+    """
+
+    def __init__(
+        self,
+        config: ExecutionConfig,
+        loaded: LoadedTools,
+        interaction: Interaction,
+        callback: Callable[[str, float], Any] | None = None,
+    ) -> None:
+        self.config = config
+        self.loaded = loaded
+        policy = None if config.approvals in WORDS else read_policy(Path(config.approvals))
+        self.interaction: Interaction = Around(
+            interaction,
+            policy=policy,
+            callback=callback,
+            on_alert=config.on_alert,
+            on_approval=config.on_approval,
+        )
+        self.virtual = config.clock == "virtual"
+        self.clock: Clock = VirtualClock() if self.virtual else RealClock()
+        self.world = self._world()
+
+    def _world(self) -> World:
+        config, loaded = self.config, self.loaded
+        if config.isolate and config.mode is not Mode.MOCK and loaded.world is not None:
+            return loaded.world
+        if config.isolate and config.mode is Mode.LIVE:
+            raise BadInput(
+                "--isolate --mode live: expected a tools file with 'def world(plan_id)', found none"
+            )
+        return lambda plan_id: loaded.toolbox
+
+    def key(self, store: HomeStore) -> bytes:
+        """Return the key for digests; a simulation takes it from its seed, so that it repeats to the byte."""
+        if self.virtual:
+            return hashlib.sha256(b"simulation %d" % self.config.seed).digest()
+        return store.key
+
+    def execute(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the run's time."""
+        if isinstance(self.clock, VirtualClock):
+            return run_virtual(main, self.clock)
+        return asyncio.run(main)
+
+    def start(self, source: PlanSource, inputs: list[InputDigest], granted_by: str) -> RunResult:
+        """Run plans to the end, in an event loop of its own."""
+        return self.execute(self.begin(source, inputs, granted_by))
+
+    async def begin(self, source: PlanSource, inputs: list[InputDigest], granted_by: str) -> RunResult:
+        """Run plans to the end."""
+        with closing(home()) as store, self._books(store) as books:
+            config, key, dry = self.config, self.key(store), environment_dry_run()
+            run_id = self._run_id(inputs)
+            watch = self.detector(books, key, run_id, dry)
+            known = orchestrator.survey(source, config, watch)
+            folder = Path(config.output_dir or f"runs/{run_id}")
+            journal = FileJournal.create(folder)
+            stored = write_plans(folder / PLANS, source.plans())
+            fold = Watch()
+            ports = self._ports(journal, FileSink(folder, together(fold)), books)
+            run = Run(run_id, config, ports, key, environment=dry, watch=fold)
+            store.register_run(self._row(run_id, folder, Head(), "running"))
+            contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, known.tools)
+            begun = RunStarted(
+                run_id=run_id,
+                format=FORMAT,
+                version=buddy.__version__,
+                mode=config.mode,
+                granted_by=granted_by,
+                environment_dry_run=dry,
+                config=told(config),
+                inputs=inputs,
+                plans=known.plans,
+                steps=known.steps,
+                contracts=contracts,
+                handlers=handlers,
+                plans_sha256=stored,
+            )
+            again = self.detector(books, key, run_id, dry, ledger=False)
+
+            async def work() -> int:
+                run.record(begun)
+                run.flush()
+                return await orchestrator.carry_out(run, source, known, again)
+
+            return await self._to_the_end(run, store, folder, work())
+
+    async def _to_the_end(
+        self, run: Run, store: SqliteHome, folder: Path, work: Coroutine[Any, Any, int]
+    ) -> RunResult:
+        state = "stopped"
+        try:
+            code = await work
+            state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
+        finally:
+            try:
+                run.close()
+            finally:
+                store.keep_head(run.run_id, run.journal.head, state)
+        summary = msgspec.json.decode((folder / "orchestration_summary.json").read_bytes())
+        return RunResult(
+            run_id=run.run_id,
+            folder=str(folder),
+            exit_code=code,
+            reason=str(summary.get("exit_reason", "")),
+            summary=summary,
+        )
+
+    @contextmanager
+    def _books(self, store: SqliteHome) -> Iterator[HomeStore]:
+        """Yield the home that the run works with: a simulation has one of its own, so that it repeats."""
+        if not self.virtual:
+            yield store
+            return
+        with tempfile.TemporaryDirectory(prefix="buddy-") as folder, closing(SqliteHome(Path(folder))) as own:
+            yield own
+
+    def _ports(self, journal: FileJournal, sink: FileSink, books: HomeStore) -> Ports:
+        ids = SeededIds(self.config.seed) if self.virtual else RandomIds()
+        return Ports(
+            clock=self.clock,
+            ids=ids,
+            journal=journal,
+            sink=sink,
+            home=books,
+            secrets=EnvSecrets(),
+            interaction=self.interaction,
+            world=self.world,
+        )
+
+    def detector(
+        self, books: HomeStore, key: bytes, run_id: str, dry: bool, *, ledger: bool = True
+    ) -> Detector:
+        return orchestrator.detector(
+            self.config,
+            self.loaded.toolbox,
+            books,
+            key,
+            self.clock.now(),
+            run_id,
+            environment=dry,
+            ledger=ledger,
+        )
+
+    def _run_id(self, inputs: list[InputDigest]) -> str:
+        if not self.virtual:
+            return RandomIds().new("run")
+        config = replace(self.config, output_dir=None)
+        return f"sim_{sha256([[entry.sha256 for entry in inputs], told(config)])[:12]}"
+
+    def _row(self, run_id: str, folder: Path, head: Head, state: str) -> RunRow:
+        return RunRow(
+            run_id=run_id,
+            folder=str(folder.absolute()),
+            mode=self.config.mode,
+            started_at=time.time(),
+            state=state,
+            head=head,
+        )
+
+    # runs that go on
+
+    def take_up(self, folder: Path, run_id: str, by: str, work: Work) -> RunResult:
+        """Open a run again and do something with it."""
+        return self.execute(self._take_up(folder, run_id, by, work))
+
+    async def _take_up(self, folder: Path, run_id: str, by: str, work: Work) -> RunResult:
+        with closing(home()) as store, self._books(store) as books:
+            fold = Watch()
+            past = Past(lambda digest: blob(folder, digest))
+            journal, sink = _read_again(folder, fold, past)
+            run = Run(
+                run_id,
+                self.config,
+                self._ports(journal, sink, books),
+                self.key(store),
+                environment=environment_dry_run(),
+                watch=fold,
+            )
+            store.register_run(self._row(run_id, folder, journal.head, "running"))
+            assert past.started is not None
+            names = [contract.name for contract in past.started.contracts]
+            contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, names)
+            changed = [c.name for c in contracts if past.contracts.get(c.name) != c]
+
+            async def goes_on() -> int:
+                run.record(RunResumed(by=by, contracts=contracts, handlers=handlers, changed=changed))
+                return await work(run, StoredPlans(folder / PLANS), past)
+
+            return await self._to_the_end(run, store, folder, goes_on())
+
+    # calls
+
+    async def open_calls(self, granted_by: str) -> "OpenCalls":
+        """Begin a run that takes calls one at a time, or go on with the one in the run's folder."""
+        if self.virtual:
+            raise BadInput("clock: expected 'real' for calls, found 'virtual'")
+        store = home()
+        try:
+            return self._open_calls(store, granted_by)
+        except BaseException:
+            store.close()
+            raise
+
+    def _open_calls(self, store: SqliteHome, granted_by: str) -> "OpenCalls":
+        config, dry = self.config, environment_dry_run()
+        chosen = Path(config.output_dir) if config.output_dir else None
+        fold = Watch()
+        past: Past | None = None
+        if chosen is not None and (chosen / "journal.jsonl").is_file():
+            past = Past(lambda digest: blob(chosen, digest))
+            journal, sink = _read_again(chosen, fold, past)
+            assert past.started is not None
+            if past.started.kind != "calls":
+                raise BadInput(f"{chosen} holds a run of plans; choose another folder for calls")
+            folder, run_id = chosen, past.started.run_id
+        else:
+            run_id = RandomIds().new("run")
+            folder = chosen or Path(f"runs/{run_id}")
+            journal = FileJournal.create(folder)
+            sink = FileSink(folder, together(fold))
+        run = Run(run_id, config, self._ports(journal, sink, store), store.key, environment=dry, watch=fold)
+        store.register_run(self._row(run_id, folder, journal.head, "running"))
+        if past is None:
+            run.record(
+                RunStarted(
+                    run_id=run_id,
+                    format=FORMAT,
+                    version=buddy.__version__,
+                    kind="calls",
+                    mode=config.mode,
+                    granted_by=granted_by,
+                    environment_dry_run=dry,
+                    config=told(config),
+                    inputs=[],
+                    plans=0,
+                    steps=0,
+                    contracts=[],
+                    handlers={},
+                )
+            )
+        else:
+            contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, past.contracts)
+            changed = [c.name for c in contracts if past.contracts.get(c.name) != c]
+            run.record(RunResumed(by=granted_by, contracts=contracts, handlers=handlers, changed=changed))
+        run.flush()
+        return OpenCalls(run, Desk(run, past), store)
+
+
+class OpenCalls:
+    """A run of calls that is open.
+
+    Attributes:
+        desk: takes the calls.
+    """
+
+    def __init__(self, run: Run, desk: Desk, store: SqliteHome) -> None:
+        self.desk = desk
+        self._run = run
+        self._store = store
+
+    def new_id(self) -> str:
+        """Return a name for a call that has none."""
+        return self._run.ids.new("call")
+
+    def close(self) -> None:
+        """End the run and write its outputs."""
+        with closing(self._store):
+            code = self.desk.finish()
+            self._run.close()
+            state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
+            self._store.keep_head(self._run.run_id, self._run.journal.head, state)
+
+
+def _read_again(folder: Path, fold: Watch, past: Past) -> tuple[FileJournal, FileSink]:
+    """Open a journal again and bring outputs, anomalies and the past up to its end."""
+    records: list[Record] = []
+    journal = FileJournal.open(folder, seen=records.append)
+    sink = FileSink(folder, together(fold))
+    for record in records:
+        past.feed(record)
+        sink.feed(record)
+        fold.feed(record)
+    return journal, sink
+
+
+def told(config: ExecutionConfig) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(replace(config, output_dir=None))
+    return told
+
+
+def blob(folder: Path, digest: str) -> bytes:
+    return blobs.read(folder, digest)

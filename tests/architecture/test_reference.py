@@ -1,0 +1,172 @@
+import tomllib
+from enum import Enum
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from architecture.pages import ROOT, first_cells, names, rows, section, text
+from msgspec import Struct, structs
+
+from buddy.core.approvals import PolicyRule
+from buddy.core.gate import RULES, THRESHOLDS
+from buddy.engine import orchestrator
+from buddy.model.config import DEFAULT_STRATEGIES, HEALTH_WEIGHTS, Cap, ExecutionConfig
+from buddy.model.conflict import ConflictType
+from buddy.model.contract import ToolContract
+from buddy.model.mode import Mode
+from buddy.model.plan import Agent, Claim, PlanDocument, StepDocument, Validation
+from buddy.projections.anomalies import AnomalyType
+from buddy.projections.calls import CallLine
+from buddy.projections.conflicts import ConflictFile, ConflictLine
+from buddy.projections.files import SystemHealth
+from buddy.projections.moves import MoveLine, UndoLine
+from buddy.projections.outputs import OUTPUTS
+from buddy.projections.signal_types import AnySignal, Signal
+from buddy.projections.summary import Summary
+
+CONFIGURATION = text("reference/configuration.md")
+OUTPUT_PAGE = text("reference/outputs.md")
+
+
+def fields(record: type[Struct]) -> set[str]:
+    return {field.encode_name for field in structs.fields(record)}
+
+
+def shown(value: Any) -> str:
+    """How the page writes a default; what is too long to write has a section of its own."""
+    if isinstance(value, Enum):
+        return f"`{value.value}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, int | float):
+        return f"`{value:.15g}`"
+    return f"`{value}`"
+
+
+class TestConfiguration:
+    settings = section(CONFIGURATION, "## Settings")
+
+    def test_every_setting_is_documented_and_no_other(self) -> None:
+        assert {names(row[0])[0] for row in rows(self.settings)} == fields(ExecutionConfig)
+
+    @pytest.mark.parametrize("field", structs.fields(ExecutionConfig), ids=lambda field: field.name)
+    def test_every_default_is_the_real_one(self, field: structs.FieldInfo) -> None:
+        row = next(row for row in rows(self.settings) if names(row[0]) == [field.name])
+        assert row[1], "no meaning"
+        if field.default_factory is not msgspec.NODEFAULT:
+            made = field.default_factory()
+            assert row[2] == ("below" if made else "none")
+        elif field.default is None or field.default == ():
+            assert row[2] in {"none", "no limit", "`runs/RUN_ID`"}
+        else:
+            assert row[2] == shown(field.default)
+
+    def test_strategies(self) -> None:
+        table = {names(row[0])[0]: row for row in rows(section(CONFIGURATION, "## `conflicts`"))}
+        assert table.keys() == {kind.value for kind in ConflictType}
+        for kind, strategy in DEFAULT_STRATEGIES.items():
+            assert names(table[kind.value][1])[0] == strategy.value
+
+    def test_caps(self) -> None:
+        assert first_cells(section(CONFIGURATION, "## `caps`")) == fields(Cap)
+
+    def test_weights(self) -> None:
+        table = {
+            names(row[0])[0]: float(names(row[1])[0])
+            for row in rows(section(CONFIGURATION, "## `health_weights`"))
+        }
+        assert table == HEALTH_WEIGHTS
+
+
+class TestPlanFile:
+    @pytest.mark.parametrize(
+        ("title", "record"),
+        [
+            ("## The plan", PlanDocument),
+            ("## A step", StepDocument),
+            ("## An agent", Agent),
+            ("## A validation result", Validation),
+        ],
+    )
+    def test_every_key_is_documented_and_no_other(self, title: str, record: type[Struct]) -> None:
+        assert first_cells(section(text("reference/plan-file.md"), title)) == fields(record)
+
+    def test_claims(self) -> None:
+        assert all(f"`{name}`" in section(text("reference/plan-file.md"), "## A step") for name in fields(Claim))
+
+
+class TestCatalogue:
+    page = text("reference/catalogue.md")
+
+    def test_every_field_of_a_contract_is_documented_and_no_other(self) -> None:
+        assert first_cells(section(self.page, "## Fields")) == fields(ToolContract)
+
+    def test_every_key_of_a_policy_rule_is_documented_and_no_other(self) -> None:
+        assert first_cells(section(self.page, "## Policy file")) == fields(PolicyRule)
+
+
+class TestOutputs:
+    def test_every_file_is_documented_and_no_other(self) -> None:
+        headings = {line[3:] for line in OUTPUT_PAGE.splitlines() if line.startswith("## ")}
+        assert headings == OUTPUTS.keys()
+
+    @pytest.mark.parametrize(
+        ("name", "records"),
+        [
+            ("tool_execution_log.jsonl", [CallLine]),
+            ("orchestration_summary.json", [Summary]),
+            ("execution_state_transitions.jsonl", [MoveLine]),
+            ("tool_conflicts.json", [ConflictFile, ConflictLine]),
+            ("rollback_events.jsonl", [UndoLine]),
+            ("learning_signals.jsonl", [Signal]),
+            ("system_health.json", [SystemHealth]),
+        ],
+    )
+    def test_every_field_is_documented(self, name: str, records: list[type[Struct]]) -> None:
+        documented = first_cells(section(OUTPUT_PAGE, f"## {name}"))
+        for record in records:
+            assert fields(record) <= documented
+
+    @pytest.mark.parametrize("signal", get_args(AnySignal), ids=lambda signal: signal.__name__)
+    def test_every_signal_is_documented(self, signal: type[Struct]) -> None:
+        part = section(OUTPUT_PAGE, f"### `{signal.__struct_config__.tag}`")
+        content = next(field.type for field in structs.fields(signal) if field.name == "content")
+        assert first_cells(part) == fields(content)
+
+    def test_every_anomaly_is_documented(self) -> None:
+        assert {kind.value for kind in AnomalyType} <= first_cells(section(OUTPUT_PAGE, "## system_health.json"))
+
+
+class TestLadder:
+    page = text("explanation/ladder.md")
+
+    def test_the_rules_stand_in_the_order_of_the_code(self) -> None:
+        part = section(self.page, "## How high a step may climb")
+        told = [names(row[0])[0] for row in rows(part) if names(row[0])]
+        assert told == [name for name, _ in RULES]
+
+    def test_the_thresholds_are_those_of_the_code(self) -> None:
+        part = section(self.page, "## How high a step may climb")
+        table = {row[0]: row for row in rows(part) if len(row) == 3}
+        for risk, by_rung in THRESHOLDS.items():
+            assert table[risk.value][1] == f"{by_rung[Mode.DRY_RUN]:.2f}"
+            assert table[risk.value][2].startswith(f"{by_rung[Mode.LIVE]:.2f}")
+
+
+def test_every_exit_code_is_documented() -> None:
+    page = text("reference/exit-codes.md")
+    documented = {int(row[0]) for row in rows(page)}
+    given = {value for name, value in vars(orchestrator).items() if name.startswith("EXIT_")}
+    assert {0, 1, 3, 4} <= given
+    assert documented == given | {2, 74, 130}
+
+
+def test_every_dependency_is_explained() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wanted = [
+        *project["project"]["dependencies"],
+        *(name for extra in project["project"]["optional-dependencies"].values() for name in extra),
+        *project["dependency-groups"]["dev"],
+    ]
+    explained = {row[0] for row in rows(text("decisions/dependencies.md"))}
+    assert explained == {name.split(">")[0].split("=")[0].split("[")[0].strip() for name in wanted}
