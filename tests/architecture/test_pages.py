@@ -8,8 +8,8 @@ from types import ModuleType
 
 import msgspec
 import pytest
-from architecture.pages import DOCS, ROOT, text
 
+from architecture.pages import DOCS, ROOT, text
 from buddy.adapters.tools import catalogue
 from buddy.core.approvals import Policy
 from buddy.core.ladder import MOVES

@@ -1,15 +1,21 @@
+import argparse
+import re
+import shlex
 import tomllib
+from collections.abc import Iterator
 from enum import Enum
 from typing import Any, get_args
 
 import msgspec
 import pytest
-from architecture.pages import ROOT, first_cells, names, rows, section, text
 from msgspec import Struct, structs
 
+import buddy
+from architecture.pages import ROOT, first_cells, names, rows, section, text
 from buddy.core.approvals import PolicyRule
 from buddy.core.gate import RULES, THRESHOLDS
 from buddy.engine import orchestrator
+from buddy.interfaces.cli import grammar, main
 from buddy.model.config import DEFAULT_STRATEGIES, HEALTH_WEIGHTS, Cap, ExecutionConfig
 from buddy.model.conflict import ConflictType
 from buddy.model.contract import ToolContract
@@ -92,7 +98,9 @@ class TestPlanFile:
         assert first_cells(section(text("reference/plan-file.md"), title)) == fields(record)
 
     def test_claims(self) -> None:
-        assert all(f"`{name}`" in section(text("reference/plan-file.md"), "## A step") for name in fields(Claim))
+        assert all(
+            f"`{name}`" in section(text("reference/plan-file.md"), "## A step") for name in fields(Claim)
+        )
 
 
 class TestCatalogue:
@@ -134,7 +142,9 @@ class TestOutputs:
         assert first_cells(part) == fields(content)
 
     def test_every_anomaly_is_documented(self) -> None:
-        assert {kind.value for kind in AnomalyType} <= first_cells(section(OUTPUT_PAGE, "## system_health.json"))
+        assert {kind.value for kind in AnomalyType} <= first_cells(
+            section(OUTPUT_PAGE, "## system_health.json")
+        )
 
 
 class TestLadder:
@@ -156,9 +166,57 @@ class TestLadder:
 def test_every_exit_code_is_documented() -> None:
     page = text("reference/exit-codes.md")
     documented = {int(row[0]) for row in rows(page)}
-    given = {value for name, value in vars(orchestrator).items() if name.startswith("EXIT_")}
-    assert {0, 1, 3, 4} <= given
-    assert documented == given | {2, 74, 130}
+    of_runs = {value for name, value in vars(orchestrator).items() if name.startswith("EXIT_")}
+    of_commands = {value for name, value in vars(main).items() if name.isupper() and isinstance(value, int)}
+    assert {0, 1, 3, 4} <= of_runs
+    assert {2, 74, 130} <= of_commands
+    assert documented == of_runs | of_commands
+
+
+def leaves(
+    parser: argparse.ArgumentParser, path: str = "buddy"
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command that does something, with all its words."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield path, parser
+    for group in groups:
+        for word, child in group.choices.items():
+            yield from leaves(child, f"{path} {word}")
+
+
+COMMANDS = dict(leaves(grammar.parser()))
+
+
+class TestCommandLine:
+    page = text("reference/cli.md")
+
+    def test_every_command_is_documented_and_no_other(self) -> None:
+        told = {cell for row in rows(self.page) for cell in names(row[0]) if cell.startswith("buddy ")}
+        words = {" ".join(re.findall(r"^[a-z ]+\b", cell)[0].split()) for cell in told}
+        assert words == COMMANDS.keys()
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_option_is_documented(self, command: str) -> None:
+        options = [
+            o for action in COMMANDS[command]._actions for o in action.option_strings if o.startswith("--")
+        ]
+        assert options
+        for option in options:
+            assert option in self.page
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_help_has_an_example_that_parses(self, command: str) -> None:
+        epilog = COMMANDS[command].epilog
+        assert epilog is not None
+        example = epilog.removeprefix("example: ")
+        assert example.startswith(command)
+        assert grammar.read(shlex.split(example)[1:]).command is COMMANDS[command].get_default("command")
+
+
+def test_every_public_name_is_documented() -> None:
+    table = first_cells(section(text("reference/python.md"), "## Names"))
+    assert table == set(buddy.__all__) - {"__version__"}
 
 
 def test_every_dependency_is_explained() -> None:

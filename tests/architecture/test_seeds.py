@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from architecture.pages import names, rows, text
 
+from architecture.pages import names, rows, text
 from buddy.projections.outputs import OUTPUTS
 
 ROWS = list(rows(text("seeds.md")))
@@ -20,10 +20,7 @@ def found(name: str) -> Any:
     for number, part in enumerate(parts[1:], start=2):
         if isinstance(value, type) and issubclass(value, msgspec.Struct) and part in value.__struct_fields__:
             return part
-        if not hasattr(value, part):
-            value = import_module(".".join(parts[:number]))
-        else:
-            value = getattr(value, part)
+        value = getattr(value, part) if hasattr(value, part) else import_module(".".join(parts[:number]))
     return value
 
 
@@ -36,7 +33,9 @@ def test_every_code_name_exists(name: str) -> None:
     found(name)
 
 
-@pytest.mark.parametrize("name", ["buddy.core.retry.backof", "buddy.core.gatee", "buddy.model.mode.Mode.LIVID"])
+@pytest.mark.parametrize(
+    "name", ["buddy.core.retry.backof", "buddy.core.gatee", "buddy.model.mode.Mode.LIVID"]
+)
 def test_a_name_that_does_not_exist_is_noticed(name: str) -> None:
     with pytest.raises((AttributeError, ImportError)):
         found(name)

@@ -123,14 +123,21 @@ class Detector:
                 load[able] = load.get(able, 0.0) + seconds
                 steps[place] = replace(step, agent=able)
                 self.findings.add(
-                    ConflictType.PERMISSION, ref, {step.agent, able}, ", ".join(lacking), strategy,
+                    ConflictType.PERMISSION,
+                    ref,
+                    {step.agent, able},
+                    ", ".join(lacking),
+                    strategy,
                     f"{what}; '{able}' has it and does the step",
                 )
                 continue
             abort = strategy is Strategy.ABORT
             nobody = "nobody else has it, so " if strategy is Strategy.REASSIGN else ""
             self.findings.add(
-                ConflictType.PERMISSION, ref, {step.agent}, ", ".join(lacking),
+                ConflictType.PERMISSION,
+                ref,
+                {step.agent},
+                ", ".join(lacking),
                 Strategy.ABORT if abort else Strategy.DOWNGRADE,
                 f"{what}; {'the step is aborted' if abort else f'{nobody}the step is held at MOCK'}",
                 resolved=abort,
@@ -203,8 +210,12 @@ class Detector:
                     )
             if reason:
                 found = self.findings.add(
-                    ConflictType.TIMEOUT, [StepRef(schedule.plan.plan_id, step.step_id)], {step.agent},
-                    f"tool:{step.tool}", self._strategy(ConflictType.TIMEOUT), reason,
+                    ConflictType.TIMEOUT,
+                    [StepRef(schedule.plan.plan_id, step.step_id)],
+                    {step.agent},
+                    f"tool:{step.tool}",
+                    self._strategy(ConflictType.TIMEOUT),
+                    reason,
                 )
                 self.findings.restrict((ordinal, place), found)
 

@@ -6,6 +6,7 @@ everything that is wrong with it and where.
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -89,11 +90,8 @@ def _fields(value: Any) -> Any:
 
 def _check_pairs(pairs: list[tuple[str, Any]]) -> None:
     if len({key for key, _ in pairs}) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _Duplicate(key)
-            seen.add(key)
+        times = Counter(key for key, _ in pairs)
+        raise _Duplicate(next(key for key, count in times.items() if count > 1))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -186,7 +184,9 @@ def sentence_of(problem: Exception) -> str:
     """Return what a typed decode said in the words of the other sentences."""
     sentence, _, path = str(problem).partition(" - at `$")
     where = path.rstrip("`").lstrip(".") or "the document"
-    return f"{where}: {sentence[:1].lower()}{sentence[1:].replace(', got', ', found')}"
+    told = f"{where}: {sentence[:1].lower()}{sentence[1:].replace(', got', ', found')}"
+    # It quotes keys of the input as they are, however long.
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in told[:300])
 
 
 _schemas: dict[type[Any], dict[str, Any]] = {}

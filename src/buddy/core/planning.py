@@ -273,7 +273,7 @@ def _id_problems(document: PlanDocument) -> Iterator[str]:
 
 def _args_problems(name: str, args: dict[str, Any], for_each: Reference | None) -> Iterator[str]:
     for place, reference in references.find(args) if args else ():
-        where = f"steps.{name}.args{named(place.replace('/', '.')) if place else ''}"
+        where = f"steps.{name}.args{named(place.replace('/', '.'))}"
         if "$item" in reference and for_each is None:
             yield f"{where}: expected 'for_each' on a step that uses $item, found none"
         for key, value in reference.items():

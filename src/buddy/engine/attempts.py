@@ -1,7 +1,9 @@
 """One attempt at a rung: call the handler, mind the time, and say in one record what went wrong."""
 
 import asyncio
-from collections.abc import Awaitable
+import functools
+import types
+from collections.abc import Coroutine, Generator
 from typing import Any
 
 from msgspec import Struct
@@ -33,7 +35,7 @@ Attempt = Passed | CallError | StillRunning
 
 
 async def attempt(
-    work: Awaitable[Any],
+    work: Coroutine[Any, Any, Any],
     contract: ToolContract,
     mode: Mode,
     *,
@@ -54,12 +56,42 @@ async def attempt(
             task = asyncio.ensure_future(work)
             done, _ = await asyncio.wait((task,), timeout=contract.timeout_s)
             return Passed(task.result()) if done else StillRunning(task)
+        first = _first_step(work)
+        if isinstance(first, Passed):
+            return first
         async with asyncio.timeout(contract.timeout_s):
-            return Passed(await work)
+            return Passed(await _rest(work, first))
     except (ClosedStop, IllegalMove):
         raise
     except Exception as problem:  # noqa: BLE001 - a tool may raise anything; every kind becomes a record
         return error_of(problem, contract, mode, redact)
+
+
+def _first_step(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine up to where it first waits: one that never does needs no timer.
+
+    Returns `Passed` where it is through, else what it waits for.
+    """
+    try:
+        return work.send(None)
+    except StopIteration as through:
+        return Passed(through.value)
+
+
+@types.coroutine
+def _rest(work: Coroutine[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
+    """Go on with a coroutine that has begun and waits for something."""
+    while True:
+        try:
+            sent = yield waits_for
+        except BaseException as problem:  # noqa: BLE001 - a cancellation is for the coroutine to see first
+            step = functools.partial(work.throw, problem)
+        else:
+            step = functools.partial(work.send, sent)
+        try:
+            waits_for = step()
+        except StopIteration as through:
+            return through.value
 
 
 def error_of(

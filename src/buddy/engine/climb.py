@@ -89,12 +89,19 @@ class Climb:
         self.contract: ToolContract | None = self.tool.contract if self.tool else None
         self.handlers = self.tool.handlers if self.tool else frozenset[str]()
         self.args = plan.edited.get(step_id, args)
-        self.digest = keyed_digest(run.key, self.step.tool, _writable(self.args, self.step.args))
+        known = plan.rehearsed.get(step_id)
+        if known is not None and self.args is self.step.args:
+            self.digest = known.digest
+        else:
+            self.digest = run.digest(self.step.tool, _writable(self.args, self.step.args))
         self.problem = problem
         self.group = group
         self.passed: Mode | None = None
         self.preview: Preview | None = None
         self.result: Any = None
+        self._facts: Facts | None = None
+        self._facts_at: object = None
+        self._key = ""
         self.grant = Grant.NOT_ASKED
         self.granted: Granted | None = None
         self.earlier = ""
@@ -107,6 +114,10 @@ class Climb:
         """Return what the gate has to know about this call at this moment."""
         run, plan, step, config = self.run, self.plan, self.step, self.run.config
         lock = run.lock()
+        breaker = run.breaker(step.tool, step.agent)
+        now = (lock.epoch, breaker, self.passed, self.grant, self.earlier)
+        if self._facts is not None and now == self._facts_at and not config.caps:
+            return self._facts
         caps = ""
         if config.caps:
             caps = run.home.used_up(
@@ -117,7 +128,8 @@ class Climb:
                 None,
                 run.clock.now(),
             )
-        return Facts(
+        self._facts_at = now
+        self._facts = Facts(
             tool=step.tool,
             agent=step.agent,
             contract=self.contract,
@@ -131,7 +143,7 @@ class Climb:
             confidence=step.confidence,
             live_floor=config.confidence_threshold_for_live,
             source=plan.source(self.place),
-            breaker=run.breaker(step.tool, step.agent),
+            breaker=breaker,
             caps=caps,
             passed=self.passed,
             approve_high=config.approval_required_for_high_risk,
@@ -141,6 +153,7 @@ class Climb:
             in_flight=0,
             budget=config.max_live_escalations,
         )
+        return self._facts
 
     def top(self) -> Ceiling | None:
         """Return how high this call may climb as things stand, None where it may go LIVE."""
@@ -539,8 +552,10 @@ class Climb:
 
     def key(self) -> str:
         """Return the idempotency key: the same over retries and resumes, another for every other call."""
-        name = f"{self.run.run_id}\0{self.plan.plan_id}\0{self.step_id}"
-        return hashlib.sha256(name.encode()).hexdigest()[:32]
+        if not self._key:
+            name = f"{self.run.run_id}\0{self.plan.plan_id}\0{self.step_id}"
+            self._key = hashlib.sha256(name.encode()).hexdigest()[:32]
+        return self._key
 
     def record_rung(
         self,

@@ -17,24 +17,36 @@ MOST_CHANGES = 5
 
 WAYS_ON: dict[str, str] = {
     "approval": "`buddy approvals list --run {run}` shows who is asked what, `buddy approvals approve ID` or"
-    " `buddy approvals deny ID` answers, then `buddy resume {run}` goes on",
-    "lock": "`buddy unlock` opens the system, then `buddy resume {run}` goes on",
+    " `deny ID` answers, then `{resume}` goes on",
+    "lock": "`buddy unlock` opens the system, then `{resume}` goes on",
     "breaker": "`buddy breaker list` shows what is open, `buddy breaker close SUBJECT` closes it, then"
-    " `buddy resume {run}` goes on",
-    "permission": "grant the permission in the configuration, then `buddy resume {run}` goes on",
-    "unknown_tool": "`buddy resume {run} --tools FILE` goes on with a file that has the tool and its handler",
-    "caps": "`buddy resume {run}` goes on once the cap's window has passed",
-    "dependency": "settle the steps that it depends on first, then `buddy resume {run}` goes on",
+    " `{resume}` goes on",
+    "permission": "a run keeps its settings: grant the permission in the configuration and run it again",
+    "unknown_tool": "`{resume}` goes on, with a file that has the tool and its handler",
+    "caps": "`{resume}` goes on once the cap's window has passed",
+    "dependency": "settle the steps that it depends on, then `{resume}` goes on",
 }
-"""Rule that holds a step -> what a person can do about it; `{run}` is the run's id."""
-
-_GO_ON = "`buddy resume {run}` takes it up again"
-_SAFE = re.compile(r"[\w@%+=:,./\[\]-]+")
+"""Rule that holds a step -> what a person can do; `{run}` is the run's id, `{resume}` how to go on."""
 
 
-def ways_on(rule: str, run: str) -> str:
-    """Return what a person can do about steps that a rule holds."""
-    return WAYS_ON.get(rule, _GO_ON).format(run=run)
+def ways_on(rule: str, run: str, resume: str = "") -> str:
+    """Return what a person can do about steps that a rule holds.
+
+    Args:
+        rule: that holds them.
+        run: the run's id.
+        resume: the command that goes on, as far as more of it is known than the run.
+    """
+    again = resume or resuming(run)
+    return WAYS_ON.get(rule, "`{resume}` takes it up again").format(run=run, resume=again)
+
+
+def resuming(run: str) -> str:
+    """Return the command that goes on with a run whose tool files are not known."""
+    return f"buddy resume {run} --tools FILE"
+
+
+_SAFE = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 
 def quoted(text: str) -> str:

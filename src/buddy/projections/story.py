@@ -65,10 +65,9 @@ def story(records: Iterable[Record], plan: str | None, step: str) -> Story | lis
         for name in _plans_of(event, step, base):
             if plan is None or name == plan:
                 own.setdefault(name, []).append(record)
-        item = getattr(event, "step", "")
         status = getattr(event, "status", None)
-        if status is not None and step == base and item.startswith(f"{step}[") and plan in (None, event.plan):  # type: ignore[union-attr]
-            items.setdefault(event.plan, {})[item] = status  # type: ignore[union-attr]
+        if status is not None and step == base:
+            _keep_item(items, event, plan, step)
     named = [name for name, found in own.items() if any(_is_own(record.event, step) for record in found)]
     told = list(dict.fromkeys([*named, *items]))
     if len(told) > 1:
@@ -104,6 +103,12 @@ def _plans_of(event: Any, step: str, base: str) -> Iterator[str]:
             named = getattr(event, "step", None)
             if named is not None and named in (step, base):
                 yield event.plan
+
+
+def _keep_item(items: dict[str, dict[str, StepStatus]], event: Any, plan: str | None, step: str) -> None:
+    """Note where an item of the step's fan-out stands, as of an event that settles it."""
+    if event.step.startswith(f"{step}[") and plan in (None, event.plan):
+        items.setdefault(event.plan, {})[event.step] = event.status
 
 
 def _is_own(event: Any, step: str) -> bool:

@@ -39,6 +39,7 @@ from buddy.projections.phrases import (
     previewed,
     promise,
     quoted,
+    resuming,
     short,
     ways_on,
 )
@@ -67,6 +68,8 @@ class Teller:
         self.reason = ""
         self.open_approval = ""
         self.in_call = False
+        self._previewed = ""
+        self._decided: tuple[str, ApprovalState] | None = None
 
     def tell(self, records: list[Record]) -> list[str]:
         """Return the story in sentences.
@@ -163,11 +166,21 @@ class Teller:
         else:
             rehearsal = " as the plan's rehearsal" if event.rehearsal else ""
             took = f"{event.duration_ms:g} ms"
-            yield f"{name} passed{rehearsal} in {took}{_around(event)}.{_came_back(event)}"
+            yield f"{name} passed{rehearsal} in {took}{_around(event)}.{self._shown(event)}"
         if event.error is None:
             self.passed = event.mode
         if event.status is not None:
             yield from self._settle(event.status, event.rule, event.reason)
+
+    def _shown(self, event: Rung) -> str:
+        """Return what came back, a preview only where it is not the one told last."""
+        told = _came_back(event)
+        if event.preview is None:
+            return told
+        if told == self._previewed:
+            return " It would change the same as before."
+        self._previewed = told
+        return told
 
     def _asked(self, event: Rung) -> Iterator[str]:
         if event.args is UNSET or event.args == self.args:
@@ -242,6 +255,9 @@ class Teller:
 
     def _decided(self, event: ApprovalDecided) -> Iterator[str]:
         self.open_approval = ""
+        if self._decided == (event.approval, event.state):
+            return
+        self._decided = (event.approval, event.state)
         by = f" by {', '.join(event.by)}" if event.by else ""
         why = f": {event.reason}" if event.reason else ""
         yield f"Approval {event.approval} was {_DECIDED[event.state]}{by}{why}."
@@ -298,7 +314,7 @@ class Teller:
         contract = self.contracts.get(self.tool)
         match self.status:
             case None:
-                return f"nothing while the run is under way; if it was killed, `buddy resume {run}` goes on"
+                return f"nothing while the run is under way; if it was killed, `{resuming(run)}` goes on"
             case StepStatus.HELD:
                 return ways_on(self.rule, run)
             case StepStatus.UNKNOWN:
@@ -309,7 +325,7 @@ class Teller:
             case StepStatus.SUCCEEDED if self.passed is Mode.LIVE and contract and contract.writes:
                 if contract.undo is Undo.NONE:
                     return "nothing; it is done and cannot be undone"
-                return f"nothing; `buddy rollback {run} --step {name}` would undo it"
+                return f"nothing; `buddy rollback {run} --tools FILE --step {name}` would undo it"
             case StepStatus.SUCCEEDED if self.passed is Mode.LIVE:
                 return "nothing; it is done"
             case StepStatus.SUCCEEDED:

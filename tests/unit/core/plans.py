@@ -17,7 +17,9 @@ KEY = b"k" * 32
 
 def tool(name: str = "set", **fields: Any) -> ToolContract:
     """A LOW risk write that can be undone."""
-    return ToolContract(**{"name": name, "risk": Risk.LOW, "effect": Effect.WRITE, "undo": Undo.EXACT, **fields})
+    return ToolContract(
+        **{"name": name, "risk": Risk.LOW, "effect": Effect.WRITE, "undo": Undo.EXACT, **fields}
+    )
 
 
 def read(name: str = "get", **fields: Any) -> ToolContract:
@@ -35,7 +37,9 @@ def plan(*steps: Step, plan_id: str = "p", chain: bool = False, **agents: Agent)
     return Plan(plan_id=plan_id, steps=steps, chain=chain, agents=agents)
 
 
-def config(mode: Mode = Mode.LIVE, strategies: dict[ConflictType, Strategy] | None = None, **fields: Any) -> ExecutionConfig:
+def config(
+    mode: Mode = Mode.LIVE, strategies: dict[ConflictType, Strategy] | None = None, **fields: Any
+) -> ExecutionConfig:
     """A run that goes LIVE."""
     return ExecutionConfig(mode=mode, conflicts={**DEFAULT_STRATEGIES, **(strategies or {})}, **fields)
 

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from buddy.core.canonical import NOTHING, canonical, is_pointer, keyed_digest, lookup, pointer, sha256, without
+from buddy.core.canonical import (
+    NOTHING,
+    canonical,
+    is_pointer,
+    keyed_digest,
+    lookup,
+    pointer,
+    sha256,
+    without,
+)
 
 KEYS = st.text(alphabet="ab/~*0", max_size=3)
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -18,7 +27,9 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], Any]]:
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    entries = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
     return [(path, value), *(found for key, item in entries for found in places(item, (*path, key)))]
 
 

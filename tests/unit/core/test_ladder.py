@@ -9,7 +9,7 @@ from buddy.model.mode import Mode
 RUNGS = list(Mode)
 
 
-@pytest.mark.parametrize(("mode", "trigger"), itertools.product(Mode, Trigger))
+@pytest.mark.parametrize(("mode", "trigger"), list(itertools.product(Mode, Trigger)))
 def test_every_move_is_one_rung_or_a_lock(mode: Mode, trigger: Trigger) -> None:
     place = RUNGS.index(mode) + {Trigger.PROMOTE: 1, Trigger.DEMOTE: -1, Trigger.LOCK: 0}[trigger]
     if trigger is Trigger.LOCK:

@@ -14,13 +14,19 @@ REFERENCE = {"$from": "find", "path": "/contacts/0/email"}
 
 PLAIN: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab/~$", max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("ab/~$", max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 MIXED: st.SearchStrategy[Any] = st.recursive(
     st.integers()
-    | st.sampled_from([REFERENCE, {"$from": "other"}, {"$item": "/x"}, {"$from": "find", "more": 1}, {"$secret": "env:A"}]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab/~", max_size=3), inner, max_size=3),
+    | st.sampled_from(
+        [REFERENCE, {"$from": "other"}, {"$item": "/x"}, {"$from": "find", "more": 1}, {"$secret": "env:A"}]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("ab/~", max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 ARGS = st.dictionaries(st.text("ab/~", max_size=3), MIXED, max_size=4)
@@ -77,7 +83,10 @@ def test_the_arguments_as_a_whole_are_no_reference() -> None:
 
 
 def test_sources_come_once_and_in_the_order_met() -> None:
-    args = {"b": {"$from": "two"}, "a": [{"$from": "one"}, {"x": {"$from": "two", "path": "/y"}}, {"$item": ""}]}
+    args = {
+        "b": {"$from": "two"},
+        "a": [{"$from": "one"}, {"x": {"$from": "two", "path": "/y"}}, {"$item": ""}],
+    }
     assert references.sources(args) == ("two", "one")
 
 
@@ -129,5 +138,10 @@ def test_has_unknown(value: Any, expected: bool) -> None:
 
 
 def test_secrets_are_whole_arguments() -> None:
-    args = {"key": {"$secret": "env:KEY"}, "b": {"$secret": "env:B", "x": 1}, "c": {"d": {"$secret": "env:D"}}, "e": 1}
+    args = {
+        "key": {"$secret": "env:KEY"},
+        "b": {"$secret": "env:B", "x": 1},
+        "c": {"d": {"$secret": "env:D"}},
+        "e": 1,
+    }
     assert references.secrets_in(args) == {"key": "env:KEY"}

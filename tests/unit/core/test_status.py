@@ -18,7 +18,7 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize(("status", "to"), itertools.product(S, S))
+@pytest.mark.parametrize(("status", "to"), list(itertools.product(S, S)))
 def test_a_status_follows_another_where_the_table_says_so(status: S, to: S) -> None:
     if to in ALLOWED[status]:
         assert change(status, to) is to

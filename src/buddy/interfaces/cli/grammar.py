@@ -11,11 +11,15 @@ Command = Callable[[argparse.Namespace], int]
 Commands = Any
 """What `add_subparsers` returns, whose type argparse keeps to itself."""
 
-EXITS = (
-    "exit codes: 0 done; 1 a step failed, was aborted, skipped or rolled back, or verify found something;"
-    " 2 bad input or usage; 3 steps are held; 4 an unknown outcome needs a person; 74 the journal or the disk"
-    " failed; 130 interrupted"
-)
+EXITS = """\
+exit codes:
+  0    done
+  1    a step failed, was aborted, skipped or rolled back, or verify found something
+  2    bad input or usage, before anything ran
+  3    steps are held
+  4    an unknown outcome needs a person
+  74   the journal or the disk failed
+  130  interrupted"""
 
 
 def read(words: Sequence[str]) -> argparse.Namespace:
@@ -47,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"buddy {__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", title="commands")
+    commands = top.add_subparsers(metavar="<command>", title="commands")
     _running(commands)
     _after(commands)
     _approvals(commands)
@@ -80,7 +84,7 @@ def _group(commands: Commands, name: str, summary: str, example: str) -> Command
         epilog=f"example: buddy {example}",
         allow_abbrev=False,
     )
-    return group.add_subparsers(metavar="COMMAND", title="commands", required=True)
+    return group.add_subparsers(metavar="<command>", title="commands", required=True)
 
 
 def _tool_files(leaf: argparse.ArgumentParser) -> None:
@@ -99,7 +103,9 @@ def _run_id(leaf: argparse.ArgumentParser) -> None:
 
 def _planned(leaf: argparse.ArgumentParser) -> None:
     """Add what `run` and `check` have in common."""
-    leaf.add_argument("inputs", metavar="INPUT", nargs="+", help="a plan (.json), plans (.jsonl), - for stdin")
+    leaf.add_argument(
+        "inputs", metavar="INPUT", nargs="+", help="a plan (.json), plans (.jsonl), - for stdin"
+    )
     _tool_files(leaf)
     leaf.add_argument("--mode", choices=("mock", "dry-run", "live"), help="the highest rung (default: mock)")
     leaf.add_argument("--isolate", action="store_true", default=None, help="the plans do not share a world")
@@ -212,9 +218,7 @@ def _approvals(commands: Commands) -> None:
         metavar="JSON|@FILE",
         help="other arguments to use; they are rehearsed, and asked about again",
     )
-    leaf = _leaf(
-        group, "deny", approvals.deny, "say no", 'approvals deny ap-7f3a --reason "wrong customer"'
-    )
+    leaf = _leaf(group, "deny", approvals.deny, "say no", 'approvals deny ap-7f3a --reason "wrong customer"')
     _vote(leaf)
 
 

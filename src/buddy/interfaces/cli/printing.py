@@ -9,7 +9,10 @@ WIDEST = 48
 
 _STEERING = [*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
 # Control characters move the cursor or fake a line, and those for writing direction reorder what is read.
-_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _STEERING} | {10: "\\n", 9: "\\t"}
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _STEERING} | {
+    10: "\\n",
+    9: "\\t",
+}
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,73 @@
+"""A run in a few lines, from its `orchestration_summary.json`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from buddy.interfaces.cli.printing import counted
+from buddy.projections.phrases import ways_on
+
+
+def lines(summary: Mapping[str, Any], folder: str, resume: str = "") -> list[str]:
+    """Return what a person wants to know of a run: how it went, what waits for whom, where it is.
+
+    Args:
+        summary: content of `orchestration_summary.json`.
+        folder: of the run.
+        resume: the command that goes on with it, where it is known.
+    """
+    steps = summary["steps"]
+    took = "" if summary["duration_s"] is None else f", {summary['duration_s']:,.2f} s"
+    plans = counted(summary["plans_processed"], "plan")
+    shape = f"{counted(steps['settled'], 'step')} of {plans}"
+    told = [
+        f"run {summary['run_id']}: {summary['mode']}, {shape}{took}, {summary['exit_reason'] or 'under way'}"
+    ]
+    told.append(_counts("steps", steps["by_status"]) or "steps       none")
+    told += _held(summary, resume)
+    told += _part(
+        "conflicts", summary["conflicts"]["by_type"], _unresolved(summary["conflicts"]["unresolved"])
+    )
+    told += _part("approvals", _approvals(summary["approvals"]))
+    told += _part(
+        "rollbacks", summary["rollbacks"]["by_result"], f", {summary['rollbacks']['verified']} verified"
+    )
+    told.append(_health(summary))
+    told += [f"warning     {sentence}" for sentence in summary["warnings"]]
+    return [*told, f"folder      {folder}"]
+
+
+def _held(summary: Mapping[str, Any], resume: str) -> list[str]:
+    run = summary["run_id"]
+    return [
+        f"held        {count:,} by {rule}: {ways_on(rule, run, resume)}"
+        for rule, count in summary["steps"]["held_by_rule"].items()
+        if count
+    ] + [
+        f"unknown     {count:,}: `buddy runs show {run}` lists them, `buddy resolve {run} STEP --happened` or"
+        " `--did-not` says how they ended"
+        for count in (summary["steps"]["by_status"].get("UNKNOWN", 0),)
+        if count
+    ]
+
+
+def _part(name: str, counts: Mapping[str, int], more: str = "") -> list[str]:
+    told = _counts(name, counts)
+    return [f"{told}{more}"] if told else []
+
+
+def _counts(name: str, counts: Mapping[str, int]) -> str:
+    told = ", ".join(f"{key} {count:,}" for key, count in counts.items() if count)
+    return f"{name:<12}{told}" if told else ""
+
+
+def _unresolved(count: int) -> str:
+    return f", {count:,} unresolved" if count else ""
+
+
+def _approvals(counts: Mapping[str, int]) -> dict[str, int]:
+    return {state: count for state, count in counts.items() if state != "requested"}
+
+
+def _health(summary: Mapping[str, Any]) -> str:
+    score, tier = summary["metrics"]["health_score"], summary["health_status"]
+    return f"health      {'' if score is None else f'{score:.1f} '}{tier}"

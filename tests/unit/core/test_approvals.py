@@ -1,0 +1,95 @@
+from typing import Any
+
+import pytest
+from unit.core.plans import tool
+
+from buddy.core.approvals import MAX_DIFFERENCES, Policy, PolicyRule, binding, differences, matching_rule
+from buddy.model.outcome import Change, Preview
+
+TOOL = tool(volatile=("/*/after/at",))
+
+
+def preview(*changes: Any, **fields: Any) -> Preview:
+    return Preview(changes=list(changes), **fields)
+
+
+def created(at: int, name: str = "Ann") -> Change:
+    return Change(resource="contact:1", after={"at": at, "name": name})
+
+
+def test_a_binding_leaves_out_what_may_differ() -> None:
+    one = binding(TOOL, "d", [preview(created(1), result=1, notes=["a"])])
+    assert one == binding(TOOL, "d", [preview(created(2), result=2, notes=["b"])])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (TOOL, "other", [preview(created(1))]),
+        (tool(volatile=("/*/after/at",), version="2"), "d", [preview(created(1))]),
+        (TOOL, "d", [preview(created(1, "Bob"))]),
+        (TOOL, "d", [preview(created(1), created(1))]),
+        (TOOL, "d", [preview(created(1)), preview()]),
+        (TOOL, "d", []),
+    ],
+)
+def test_a_binding_covers_contract_arguments_and_changes(other: tuple[Any, ...]) -> None:
+    assert binding(*other) != binding(TOOL, "d", [preview(created(1))])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (preview(created(1)), preview(created(2)), ()),
+        (None, None, ()),
+        (preview(), None, ()),
+        (preview("a"), preview("b"), ('change 1: was "a", is "b"',)),
+        (None, preview("b"), ('change 1: was nothing, is "b"',)),
+        (preview("a", "b"), preview("a"), ('change 2: was "b", is nothing',)),
+    ],
+)
+def test_differences(before: Preview | None, after: Preview | None, expected: tuple[str, ...]) -> None:
+    assert differences(TOOL, before, after) == expected
+
+
+def test_differences_are_short_and_few() -> None:
+    found = differences(TOOL, preview("x" * 500), preview(*range(100)))
+    assert len(found) == MAX_DIFFERENCES
+    assert found[0] == f'change 1: was "{"x" * 196}..., is 0'
+
+
+def test_a_tool_whose_changes_are_all_volatile_has_no_differences() -> None:
+    assert differences(tool(volatile=("",)), preview("a"), preview("b")) == ()
+
+
+APPROVE = PolicyRule(decision="approve", tool="mail.*", args={"to": "*@us.org"}, reason="ours")
+DENY = PolicyRule(decision="deny", agent="eve*")
+NUMBERS = PolicyRule(decision="approve", tool="pay", args={"cents": "[0-9][0-9]"})
+POLICY = Policy(rules=(DENY, APPROVE, NUMBERS))
+
+
+@pytest.mark.parametrize(
+    ("name", "agent", "args", "expected"),
+    [
+        ("mail.send", "ann", {"to": "a@us.org"}, APPROVE),
+        ("mail.send", "ann", {"to": "a@them.org"}, None),
+        ("mail.send", "ann", {}, None),
+        ("Mail.send", "ann", {"to": "a@us.org"}, None),
+        ("mail.send", "eve1", {"to": "a@us.org"}, DENY),
+        ("pay", "ann", {"cents": 42}, NUMBERS),
+        ("pay", "ann", {"cents": 420}, None),
+        ("mail.send", "ann", [{"to": "a@us.org"}, {"to": "b@us.org"}], APPROVE),
+        ("mail.send", "ann", [{"to": "a@us.org"}, {"to": "b@them.org"}], None),
+        ("mail.send", "ann", [], None),
+    ],
+)
+def test_the_first_rule_that_matches_decides(
+    name: str, agent: str, args: Any, expected: PolicyRule | None
+) -> None:
+    assert matching_rule(POLICY, name, agent, args) is expected
+
+
+def test_one_item_that_is_denied_denies_the_fan_out() -> None:
+    deny = PolicyRule(decision="deny", args={"to": "*@them.org"})
+    policy = Policy(rules=(deny, PolicyRule(decision="approve")))
+    assert matching_rule(policy, "mail.send", "ann", [{"to": "a@us.org"}, {"to": "b@them.org"}]) is deny
