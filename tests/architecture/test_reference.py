@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 import buddy
 from architecture.pages import ROOT, first_cells, names, rows, section, text
+from buddy.adapters.inputs.settings import ALLOWED
 from buddy.core.approvals import PolicyRule
 from buddy.core.gate import RULES, THRESHOLDS
 from buddy.engine import orchestrator
@@ -71,7 +72,9 @@ class TestConfiguration:
         table = {names(row[0])[0]: row for row in rows(section(CONFIGURATION, "## `conflicts`"))}
         assert table.keys() == {kind.value for kind in ConflictType}
         for kind, strategy in DEFAULT_STRATEGIES.items():
-            assert names(table[kind.value][1])[0] == strategy.value
+            by_default, others = names(table[kind.value][1]), names(table[kind.value][2])
+            assert by_default[0] == strategy.value
+            assert [by_default[0], *others] == [allowed.value for allowed in ALLOWED[kind]]
 
     def test_caps(self) -> None:
         assert first_cells(section(CONFIGURATION, "## `caps`")) == fields(Cap)

@@ -132,6 +132,8 @@ def threshold(contract: ToolContract | None, mode: Mode, live_floor: float) -> f
 def confidence(f: Facts) -> Limit:
     """The higher the risk and the rung, the surer the planner has to be."""
     have = f.confidence or 0.0
+    if have >= threshold(f.contract, Mode.LIVE, f.live_floor):
+        return None
     risk = f.contract.risk.value if f.contract else Risk.HIGH.value
     for reached, wanted in ((Mode.MOCK, Mode.DRY_RUN), (Mode.DRY_RUN, Mode.LIVE)):
         needed = threshold(f.contract, wanted, f.live_floor)

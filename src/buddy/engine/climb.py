@@ -35,9 +35,10 @@ from buddy.engine.run import Run
 from buddy.errors import InvalidArguments
 from buddy.journal.events import Moved, Rung, Settled
 from buddy.journal.times import iso
+from buddy.model import decision as decisions
 from buddy.model.conflict import Conflict, ConflictType, StepRef, Strategy
 from buddy.model.contract import ToolContract
-from buddy.model.decision import Ceiling, Denied, NeedsApproval
+from buddy.model.decision import Ceiling, Decision, Denied, NeedsApproval
 from buddy.model.mode import Mode
 from buddy.model.outcome import CallError, Preview, StepStatus
 from buddy.model.plan import Step
@@ -101,7 +102,10 @@ class Climb:
         self.result: Any = None
         self._facts: Facts | None = None
         self._facts_at: object = None
+        self._clear: Facts | None = None
         self._key = ""
+        self._resources: tuple[str, ...] | None = None
+        self._reasons: tuple[str, ...] | None = None
         self.grant = Grant.NOT_ASKED
         self.granted: Granted | None = None
         self.earlier = ""
@@ -157,8 +161,10 @@ class Climb:
 
     def top(self) -> Ceiling | None:
         """Return how high this call may climb as things stand, None where it may go LIVE."""
-        limit = gate.ceiling(self.facts(), skip=PLANNED)
-        if references.has_unknown(self.args):
+        facts = self.facts()
+        limit = gate.ceiling(facts, skip=PLANNED)
+        self._clear = facts if limit is None and not self.approval_reasons() else None
+        if self.args is not self.step.args and references.has_unknown(self.args):
             limit = Ceiling(
                 Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE"
             )
@@ -272,7 +278,7 @@ class Climb:
         assert self.tool is not None
         assert self.contract is not None
         while True:
-            decision = gate.decide(self.facts(), Mode.DRY_RUN)
+            decision = self._decide_dry_run()
             if isinstance(decision, Denied):
                 return self.go_down(decision.ceiling)
             if isinstance(decision, NeedsApproval):
@@ -309,6 +315,14 @@ class Climb:
                     status=StepStatus.FAILED, reached=self.passed, rule="dry_run", reason=error.message
                 )
             await self.run.clock.sleep(again)
+
+    def _decide_dry_run(self) -> Decision:
+        """Ask the gate, unless it was asked about the very same facts a moment ago and no rule said a word."""
+        facts = self.facts()
+        if facts is self._clear:
+            threshold = gate.threshold(self.contract, Mode.DRY_RUN, facts.live_floor)
+            return decisions.Run(Mode.DRY_RUN, "", threshold)
+        return gate.decide(facts, Mode.DRY_RUN)
 
     async def _dry_attempt(self) -> Attempt:
         assert self.tool is not None
@@ -368,13 +382,16 @@ class Climb:
 
     def approval_reasons(self) -> tuple[str, ...]:
         """Why a person has to say yes before this call is LIVE, empty where nobody has to."""
-        return gate.approval_reasons(self.facts())
+        if self._reasons is None:
+            self._reasons = gate.approval_reasons(self.facts())
+        return self._reasons
 
     def unanswered(self, answer: Edited | Waiting | Refused) -> Ending | None:
         """Return where an answer other than yes leaves the call, None where it starts over."""
         match answer:
             case Edited(args):
                 self.args = args
+                self._resources = None
                 self.digest = keyed_digest(self.run.key, self.step.tool, args)
                 self.passed, self.preview = None, None
                 return None
@@ -395,7 +412,9 @@ class Climb:
 
     def resources(self) -> tuple[str, ...]:
         """Return what the call writes, as far as its contract names it."""
-        return resources_of(self.contract, self.args) if self.contract else ()
+        if self._resources is None:
+            self._resources = resources_of(self.contract, self.args) if self.contract else ()
+        return self._resources
 
     def _late_duplicate(self) -> Ceiling | None:
         """Look for an identical action in this run that the plan could not show before."""
@@ -453,6 +472,7 @@ class Climb:
             run.config.duplicate_window_s,
         )
         self.earlier_count = len(found)
+        self._reasons = None
         if found:
             self.earlier = (
                 f"the same action was taken by {found[0].step} of {found[0].run_id} at {iso(found[0].at)}"
@@ -618,7 +638,7 @@ def _wrong_arguments(problem: str) -> CallError:
 
 def _writable(args: dict[str, Any], planned: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments, or the plan's own where a rehearsal does not know them all."""
-    return planned if references.has_unknown(args) else args
+    return planned if args is not planned and references.has_unknown(args) else args
 
 
 def _hidden(value: Any, secrets: tuple[str, ...]) -> Any:

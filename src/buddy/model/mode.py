@@ -12,6 +12,9 @@ class Mode(Enum):
 
     rank: int
 
+    # Members are singletons: Enum's own hash is Python code and these are dict keys in every decision.
+    __hash__ = object.__hash__
+
     def __lt__(self, other: "Mode") -> bool:
         return self.rank < other.rank
 
@@ -35,6 +38,8 @@ class Risk(Enum):
     LOW = "LOW"
     MEDIUM = "MEDIUM"
     HIGH = "HIGH"
+
+    __hash__ = object.__hash__
 
 
 class Effect(Enum):

@@ -25,6 +25,8 @@ class StepStatus(Enum):
     UNKNOWN = "UNKNOWN"
     ROLLED_BACK = "ROLLED_BACK"
 
+    __hash__ = object.__hash__
+
 
 class OutcomeKind(Enum):
     """How a live call ended."""

@@ -13,6 +13,9 @@ from buddy.projections.summary import summarise
 class ConflictLog:
     """`tool_conflicts.json`."""
 
+    EVENTS = frozenset({ConflictFound})
+    """Events that it has to hear of when another output keeps the fold going."""
+
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._lines: list[bytes] = []
@@ -36,6 +39,9 @@ class ConflictLog:
 
 class SummaryFile:
     """`orchestration_summary.json`."""
+
+    EVENTS: frozenset[type] = frozenset()
+    """Events that it has to hear of when another output keeps the fold going."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -92,6 +98,9 @@ def examine(watch: Watch) -> SystemHealth:
 
 class HealthFile:
     """`system_health.json`."""
+
+    EVENTS: frozenset[type] = frozenset()
+    """Events that it has to hear of when another output keeps the fold going."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch

@@ -52,6 +52,9 @@ _PROMOTE = Trigger.PROMOTE.value
 class Moves:
     """The moves of a run."""
 
+    EVENTS = frozenset({Rung, Intent, Moved})
+    """Events that it has to hear of when another output keeps the fold going."""
+
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._lines: dict[type, Callable[[Record, Any], bytes]] = {
@@ -160,6 +163,9 @@ class UndoLine(Struct, frozen=True, kw_only=True):
 
 class Undos:
     """The undos of a run."""
+
+    EVENTS = frozenset({UndoOutcome})
+    """Events that it has to hear of when another output keeps the fold going."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch

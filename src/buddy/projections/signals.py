@@ -68,6 +68,9 @@ PROVEN = frozenset({AnomalyType.UNSAFE_ESCALATION, AnomalyType.GATE_DENIED})
 class Signals:
     """The signals of a run; one that rests twice is told about twice, of each anomaly once."""
 
+    EVENTS = frozenset({RunFinished})
+    """Events that it has to hear of when another output keeps the fold going."""
+
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._told = 0

@@ -1,10 +1,10 @@
 from typing import Any
 
 import pytest
-from unit.core.plans import tool
 
 from buddy.core.approvals import MAX_DIFFERENCES, Policy, PolicyRule, binding, differences, matching_rule
 from buddy.model.outcome import Change, Preview
+from unit.core.plans import tool
 
 TOOL = tool(volatile=("/*/after/at",))
 

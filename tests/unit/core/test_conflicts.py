@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.core.plans import config, detect, detector, plan, read, step, tool
 
 from buddy.core.conflicts import duplicate_strategy, planned_claims
 from buddy.core.findings import Findings
@@ -12,6 +11,7 @@ from buddy.model.conflict import Conflict, ConflictType, StepRef, Strategy
 from buddy.model.contract import Rate, ToolContract
 from buddy.model.mode import Mode, Undo
 from buddy.model.plan import Agent, Claim, Plan, Reference, Step
+from unit.core.plans import config, detect, detector, plan, read, step, tool
 
 SET = tool("set", resources=("r:{r}",))
 GET = read("get", resources=("r:{r}",))

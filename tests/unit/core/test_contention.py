@@ -3,12 +3,12 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.core.plans import config, detect, plan, read, step, tool
 
 from buddy.core.findings import Findings, Place
 from buddy.core.ordering import Schedule
 from buddy.model.conflict import ConflictType, Strategy
 from buddy.model.plan import Agent, Claim, Plan, Step
+from unit.core.plans import config, detect, plan, read, step, tool
 
 TOOLS = [tool("set", resources=("r:{r}",)), read("get", resources=("r:{r}",))]
 
@@ -165,7 +165,7 @@ def test_every_strategy_is_applied(strategy: Strategy) -> None:
 
 @pytest.mark.parametrize("shared", [100, 1])
 def test_detection_is_linear_in_steps(shared: int) -> None:
-    """One step in a hundred, or every one, is in another's way: four times the steps, about four times the work."""
+    """One step in a hundred, or every one, is in another's way; four times the steps are no tenfold work."""
 
     def seconds(size: int) -> float:
         steps = [

@@ -1,8 +1,8 @@
 import pytest
-from unit.core.plans import plan, step, tool
 
 from buddy.core import permissions
 from buddy.model.plan import Agent
+from unit.core.plans import plan, step, tool
 
 WRITER = Agent(permissions=("w",))
 NEEDS = tool(permissions=("r", "w"))

@@ -1,13 +1,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.core.plans import read, tool
 
 from buddy.core.retry import MAX_DELAY_S, GiveUp, Retry, backoff, decide
 from buddy.model.config import ExecutionConfig, RetryStrategy
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
 from buddy.model.outcome import CallError
+from unit.core.plans import read, tool
 
 EXPONENTIAL, LINEAR, NONE = RetryStrategy
 DULL = CallError("ToolError", "no")

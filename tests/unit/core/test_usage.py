@@ -1,9 +1,9 @@
 import pytest
-from unit.core.plans import config, detect, plan, read, step
 
 from buddy.model.conflict import ConflictType, Strategy
 from buddy.model.contract import Rate
 from buddy.model.plan import Agent, Plan
+from unit.core.plans import config, detect, plan, read, step
 
 RATED = read("t", rate=Rate(calls=2, seconds=10))
 NARROW = read("t", max_concurrency=2)
@@ -30,8 +30,10 @@ def test_more_calls_than_the_rate_are_one_conflict() -> None:
     assert not findings.aborted
 
 
-@pytest.mark.parametrize(("count", "agents", "capacity", "chain"), [(9, 1, 1, False), (9, 2, 1, False), (9, 5, 1, True),
-                                                                    (2, 2, 9, False), (9, 1, 2, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("count", "agents", "capacity", "chain"),
+    [(9, 1, 1, False), (9, 2, 1, False), (9, 5, 1, True), (2, 2, 9, False), (9, 1, 2, False)],
+)
 def test_no_more_at_once_than_allowed_is_no_conflict(
     count: int, agents: int, capacity: int, chain: bool
 ) -> None:

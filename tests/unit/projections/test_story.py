@@ -78,7 +78,7 @@ def test_every_event_that_names_a_step_is_told() -> None:
 
 
 def test_a_live_call_is_told_from_what_was_asked_to_what_came_back() -> None:
-    first, *rest = journals.live("s", result={"id": 7})
+    _, *rest = journals.live("s", result={"id": 7})
     asked = journals.rung("s", rehearsal=True, args={"to": "x@y.z"}, result={"id": 0})
     told = tell(asked, *rest)
     assert "ada asked for LIVE" in told.sentences[0]

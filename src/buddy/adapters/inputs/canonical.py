@@ -109,9 +109,7 @@ class StoredPlans:
     def _decoded(self, line: bytes, number: int) -> Plan:
         try:
             if not line.endswith(b"\n"):
-                raise BadInput(
-                    f"{self._path} line {number}: expected a whole stored plan, found one cut short"
-                )
+                raise BadInput(f"{self._path} line {number}: expected a stored plan, found one cut short")
             return _decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
             raise BadInput(

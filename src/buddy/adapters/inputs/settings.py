@@ -240,16 +240,19 @@ def _problems(name: str, value: Any) -> Iterator[str]:
 
 
 def _foreign(value: Any, place: str) -> Iterator[str]:
-    """Yield what TOML and Python can say and JSON cannot: dates, NaN, infinity."""
+    """Yield what TOML, Python or an environment can say and JSON cannot: dates, NaN, bytes in a text."""
     match value:
         case dict():
             for key, item in value.items():
+                yield from _foreign(key, f"{place}: key")
                 yield from _foreign(item, f"{place}.{named(str(key))}")
         case list() | tuple():
             for index, item in enumerate(value):
                 yield from _foreign(item, f"{place}[{index}]")
         case float() if not math.isfinite(value):
             yield f"{place}: expected a finite number, found {value}"
+        case str() if any("\ud800" <= one <= "\udfff" for one in value):
+            yield f"{place}: expected Unicode text, found {shown(value)}"
         case str() | bool() | int() | float() | None:
             return
         case _:

@@ -1,7 +1,7 @@
 """The outputs of a run as files in the run's folder."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,11 @@ BUFFER = 64 * 1024
 class _Growing:
     """A file that is appended to."""
 
-    __slots__ = ("buffer", "feed", "file", "path")
+    __slots__ = ("buffer", "feed", "file", "output", "path")
 
     def __init__(self, path: Path, output: "Output") -> None:
         self.path = path
+        self.output = output
         self.feed = output.feed
         self.buffer = bytearray()
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -49,7 +50,7 @@ class FileSink:
         self._closed = False
         self._growing: list[_Growing] = []
         self._outputs = {folder / name: output for name, output in outputs.items()}
-        self._feeds = [output.feed for name, output in outputs.items() if not name.endswith(".jsonl")]
+        self._routes: dict[type, tuple[list[Callable[[Record], bytes]], list[_Growing]]] = {}
         for path, output in self._outputs.items():
             if path.suffix == ".jsonl":
                 try:
@@ -62,14 +63,31 @@ class FileSink:
         """Bring every output up to this record."""
         if self._stopped:
             raise ClosedStop(self._stopped)
-        for feed in self._feeds:
+        kind = type(record.event)
+        route = self._routes.get(kind)
+        if route is None:
+            route = self._routes[kind] = self._route(kind)
+        feeds, growings = route
+        for feed in feeds:
             feed(record)
-        for growing in self._growing:
+        for growing in growings:
             data = growing.feed(record)
             if data:
                 growing.buffer += data
                 if len(growing.buffer) >= BUFFER:
                     self._write(growing)
+
+    def _route(self, kind: type) -> tuple[list[Callable[[Record], bytes]], list[_Growing]]:
+        """Return who has to hear of a kind of event: an output without `EVENTS` hears of all."""
+
+        def hears(output: "Output") -> bool:
+            events = getattr(output, "EVENTS", None)
+            return events is None or kind in events
+
+        whole = [
+            output.feed for path, output in self._outputs.items() if path.suffix != ".jsonl" and hears(output)
+        ]
+        return whole, [growing for growing in self._growing if hears(growing.output)]
 
     def flush(self) -> None:
         """Hand what the growing files still hold back to the system, for readers to see."""

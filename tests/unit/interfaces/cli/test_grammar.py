@@ -1,0 +1,81 @@
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from buddy.interfaces.cli import grammar
+
+HEAVY = ("asyncio", "msgspec", "jsonschema_rs", "rich", "sqlite3", "pathlib", "json", "threading", "tomllib")
+
+
+def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield parser
+    for group in groups:
+        for below in group.choices.values():
+            yield from leaves(below)
+
+
+LEAVES = {leaf.prog: leaf for leaf in leaves(grammar.parser())}
+
+
+def test_every_command_of_the_specification_is_there() -> None:
+    groups = {
+        "runs": "list show",
+        "approvals": "list show approve deny",
+        "breaker": "list close",
+        "tools": "list show validate",
+    }
+    alone = "demo run check resume rollback cancel outputs verify explain resolve lock unlock status schema"
+    nested = [f"buddy {group} {name}" for group, names in groups.items() for name in names.split()]
+    assert set(LEAVES) == {*(f"buddy {name}" for name in alone.split()), *nested}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_the_example_in_a_help_is_a_command_line_that_works(name: str) -> None:
+    leaf = LEAVES[name]
+    assert leaf.epilog is not None
+    words = shlex.split(leaf.epilog.removeprefix("example: "))
+    args = grammar.read(words[1:])
+    assert f"buddy {' '.join(words[1:])}".startswith(name)
+    assert args.command is leaf.get_default("command")
+    assert args.json is False
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_command_takes_json(name: str) -> None:
+    assert any("--json" in action.option_strings for action in LEAVES[name]._actions)
+
+
+def test_help_imports_the_command_line_alone() -> None:
+    asked = (
+        "import sys\n"
+        "from buddy.interfaces.cli.main import main\n"
+        "code = main(['--help'])\n"
+        "print(code, *sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    code, *modules = done.stderr.split()
+    assert code == "0"
+    assert "exit codes" in done.stdout
+    assert not set(HEAVY) & set(modules)
+    ours = {name for name in modules if name.startswith("buddy.")}
+    assert ours - {"buddy.interfaces"} == {name for name in ours if name.startswith("buddy.interfaces.cli")}
+
+
+def test_an_abbreviated_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        grammar.read(["run", "p.json", "--mod", "live"])
+    assert left.value.code == 2
+    assert "--mod" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", ["-1", "x"])
+def test_a_limit_is_a_number(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        grammar.read(["check", "p.json", f"--limit={limit}"])
+    assert "invalid number (0 or more) value" in capsys.readouterr().err

@@ -1,0 +1,43 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buddy.interfaces.cli import printing
+
+
+@given(st.text())
+def test_nothing_that_is_printed_steers_a_terminal(text: str) -> None:
+    shown = printing.plain(text)
+    assert not any(unicodedata.category(letter) == "Cc" for letter in shown)
+    assert not set(shown) & set(
+        "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\u200e\u200f"
+    )
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S"])))
+def test_ordinary_text_is_printed_as_it_is(text: str) -> None:
+    assert printing.plain(text) == text
+
+
+def test_a_line_feed_does_not_fake_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    printing.say("one\ntwo\tthree")
+    assert capsys.readouterr().out == "one\\ntwo\\tthree\n"
+
+
+def test_a_table_has_columns_and_cuts_all_but_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    printing.table(("a", "b"), [("x", "y" * 90), ("z" * 90, "")])
+    header, first, second = capsys.readouterr().out.splitlines()
+    assert header == f"a{' ' * 49}b"
+    assert first == f"x{' ' * 49}{'y' * 90}"
+    assert second == f"{'z' * 45}..."
+
+
+def test_a_document_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    printing.emit({"a": [1, None]})
+    assert capsys.readouterr().out.split() == ["{", '"a":', "[", "1,", "null", "]", "}"]
+
+
+def test_counts() -> None:
+    assert (printing.counted(1, "step"), printing.counted(2000, "step")) == ("1 step", "2,000 steps")
