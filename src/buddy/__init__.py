@@ -54,7 +54,7 @@ _HOMES = {
     "tool": "buddy.adapters.tools.decorator",
 }
 
-__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605 (the table is the list)
+__all__ = sorted([*_HOMES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

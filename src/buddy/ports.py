@@ -14,6 +14,13 @@ from buddy.journal.events import AnyEvent, Record
 from buddy.model.approval import Approval, ApprovalRequest, ApprovalState, Vote
 from buddy.model.config import Cap
 from buddy.model.contract import ToolContract
+from buddy.model.home import Action as Action
+from buddy.model.home import Admitted as Admitted
+from buddy.model.home import Breaker as Breaker
+from buddy.model.home import Earlier as Earlier
+from buddy.model.home import LeaseWant as LeaseWant
+from buddy.model.home import LockState as LockState
+from buddy.model.home import Refused as Refused
 from buddy.model.mode import Mode
 from buddy.model.outcome import Call, Preview, Restored
 from buddy.model.plan import Plan
@@ -88,89 +95,6 @@ class OutputSink(Protocol):
         ...
 
 
-class LockState(Struct, frozen=True):
-    """The system lock. `epoch` grows by one whenever it is engaged or released."""
-
-    epoch: int = 0
-    engaged: bool = False
-    by: str = ""
-    reason: str = ""
-    at: float = 0.0
-
-
-class LeaseWant(Struct, frozen=True):
-    """All of `resources` (name, is it a write) for `holder`, or none of them."""
-
-    holder: str
-    resources: tuple[tuple[str, bool], ...]
-
-
-class Action(Struct, frozen=True, kw_only=True):
-    """A live call about to be made, as the home has to know it.
-
-    Attributes:
-        run_id, step: whose; `step` is `plan/step`.
-        tool, agent: of the call.
-        digest: HMAC over tool and canonical arguments.
-        writes: a write; only writes enter the action ledger.
-        irreversible: stays in the ledger for good.
-        idempotent: never a duplicate.
-        repeat: the step declares that it means the same action again.
-        resources: that it writes.
-        recipient: value of the cap's recipient argument, where caps ask for it.
-        approval: id of the approval to consume.
-        binding: that the approval must have.
-        ledger: False where plans do not share a world.
-        ignore_duplicates: the configuration allows duplicates.
-    """
-
-    run_id: str
-    step: str
-    tool: str
-    agent: str
-    digest: str
-    writes: bool
-    irreversible: bool = False
-    idempotent: bool = False
-    repeat: bool = False
-    resources: tuple[str, ...] = ()
-    recipient: str | None = None
-    approval: str | None = None
-    binding: str = ""
-    ledger: bool = True
-    ignore_duplicates: bool = False
-
-
-class Admitted(Struct, frozen=True):
-    """The action is in the home's books and may be called."""
-
-    lock_epoch: int
-
-
-class Refused(Struct, frozen=True):
-    """Nothing was written: why not."""
-
-    rule: str
-    reason: str
-
-
-class Earlier(Struct, frozen=True):
-    """An identical action taken before, and what is known of it."""
-
-    run_id: str
-    step: str
-    at: float
-    irreversible: bool
-
-
-class Breaker(Struct, frozen=True):
-    """An open breaker on `tool:NAME` or `agent:NAME`."""
-
-    subject: str
-    opened_at: float
-    reason: str
-
-
 class RunRow(Struct, frozen=True, kw_only=True):
     """A run as the home knows it."""
 
@@ -228,7 +152,9 @@ class HomeStore(Protocol):
         ...
 
     # the action ledger
-    def admit(self, actions: Sequence[Action], now: float, window_s: float, caps: Sequence[Cap]) -> list[Admitted | Refused]:
+    def admit(
+        self, actions: Sequence[Action], now: float, window_s: float, caps: Sequence[Cap]
+    ) -> list[Admitted | Refused]:
         """Check lock, approval, caps and duplicates, and write the ledger rows: one durable transaction."""
         ...
 
@@ -236,14 +162,18 @@ class HomeStore(Protocol):
         """Free the ledger rows of steps (`plan/step`) whose action had no effect or was rolled back."""
         ...
 
-    def earlier(self, digest: str, run_id: str, step: str, resources: Sequence[str], now: float, window_s: float) -> list[Earlier]:
+    def earlier(
+        self, digest: str, run_id: str, step: str, resources: Sequence[str], now: float, window_s: float
+    ) -> list[Earlier]:
         """Identical actions of other steps with no other write to the same resources since.
 
         Within the window, or irreversible at any age; newest first.
         """
         ...
 
-    def used_up(self, caps: Sequence[Cap], agent: str, tool: str, writes: bool, recipient: str | None, now: float) -> str:
+    def used_up(
+        self, caps: Sequence[Cap], agent: str, tool: str, writes: bool, recipient: str | None, now: float
+    ) -> str:
         """One sentence on the first cap that leaves no room for one more call, or an empty string."""
         ...
 
@@ -256,7 +186,9 @@ class HomeStore(Protocol):
         """Return one request as it stands; past its expiry it is EXPIRED."""
         ...
 
-    def approvals(self, now: float, run_id: str | None = None, state: ApprovalState | None = None) -> list[Approval]:
+    def approvals(
+        self, now: float, run_id: str | None = None, state: ApprovalState | None = None
+    ) -> list[Approval]:
         """Return requests, oldest first."""
         ...
 

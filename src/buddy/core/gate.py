@@ -132,18 +132,16 @@ def threshold(contract: ToolContract | None, mode: Mode, live_floor: float) -> f
 def confidence(f: Facts) -> Limit:
     """The higher the risk and the rung, the surer the planner has to be."""
     have = f.confidence or 0.0
+    # asked as "reached", so that a confidence that is no number reaches nothing
     if have >= threshold(f.contract, Mode.LIVE, f.live_floor):
         return None
+    reached, wanted = Mode.DRY_RUN, Mode.LIVE
+    if not have >= threshold(f.contract, Mode.DRY_RUN, f.live_floor):
+        reached, wanted = Mode.MOCK, Mode.DRY_RUN
     risk = f.contract.risk.value if f.contract else Risk.HIGH.value
-    for reached, wanted in ((Mode.MOCK, Mode.DRY_RUN), (Mode.DRY_RUN, Mode.LIVE)):
-        needed = threshold(f.contract, wanted, f.live_floor)
-        if not have >= needed:  # a confidence that is no number reaches nothing
-            said = "no confidence score, which counts as 0" if f.confidence is None else f"{have:.15g}"
-            return (
-                reached,
-                f"{wanted.value} of a {risk} risk tool needs confidence {needed:g}; the step has {said}",
-            )
-    return None
+    needed = threshold(f.contract, wanted, f.live_floor)
+    said = "no confidence score, which counts as 0" if f.confidence is None else f"{have:.15g}"
+    return reached, f"{wanted.value} of a {risk} risk tool needs confidence {needed:g}; the step has {said}"
 
 
 def dependency(f: Facts) -> Limit:

@@ -125,7 +125,7 @@ def is_cut_short(line: bytes) -> bool:
         _scanner.decode(text)
     except json.JSONDecodeError as problem:
         # No JSON token holds a line break, so a text that goes on stops between two tokens.
-        return problem.pos == len(text)
+        return 0 < problem.pos == len(text)
     except (_Duplicate, _Refused, RecursionError):
         return False
     return False

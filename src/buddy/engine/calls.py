@@ -9,11 +9,12 @@ from msgspec import UNSET
 from buddy.core.findings import Findings
 from buddy.core.ordering import Schedule
 from buddy.core.permissions import effective_agents
+from buddy.engine.board import Board
 from buddy.engine.orchestrator import exit_code
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
-from buddy.engine.scheduler import Board, PlanDriver
+from buddy.engine.scheduler import PlanDriver
 from buddy.errors import BadInput
 from buddy.journal.events import ContractSeen, PlanStarted, RunFinished
 from buddy.model.outcome import CallResult, Preview, StepStatus

@@ -10,6 +10,7 @@ from buddy.engine.climb import Climb, GroupGrant
 from buddy.engine.ending import Ending
 from buddy.engine.plans import PlanState
 from buddy.engine.run import Run
+from buddy.engine.rungs import dry_run
 from buddy.errors import InvalidArguments
 from buddy.journal.events import Expanded, Settled
 from buddy.model import decision
@@ -169,7 +170,7 @@ async def _look(one: Climb) -> bool:
     if one.contract is not None and one.contract.writes:
         if not isinstance(gate.decide(one.facts(), Mode.DRY_RUN), decision.Run):
             return False
-        return await one.dry_run(final=None) is None
+        return await dry_run(one, final=None) is None
     return True
 
 

@@ -5,14 +5,13 @@ A read is simpler: its DRY_RUN is the call, and LIVE reuses the result.
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
 from buddy.core import gate
 from buddy.core.catalogue import claims_of
-from buddy.core.rollback import Done
 from buddy.engine.asking import Granted
 from buddy.engine.attempts import (
     Passed,
@@ -20,22 +19,24 @@ from buddy.engine.attempts import (
     attempt,
     error_of,
     hidden_value,
-    is_large,
-    timed_out,
     with_secrets,
 )
 from buddy.engine.ending import Ending
+from buddy.engine.outcomes import free, give_up, probe, record_outcome, succeed
+from buddy.engine.records import record_rung
+from buddy.engine.repeats import duplicate
+from buddy.engine.rungs import dry_run
 from buddy.errors import InvalidArguments
-from buddy.journal.events import Intent, Outcome, Resolved
-from buddy.journal.times import iso
+from buddy.journal.events import Intent
 from buddy.model.conflict import ConflictType, StepRef, Strategy
 from buddy.model.decision import Ceiling, Denied, NeedsApproval, Wait
 from buddy.model.mode import Mode
-from buddy.model.outcome import Call, CallError, OutcomeKind, StepStatus
+from buddy.model.outcome import CallError, OutcomeKind, StepStatus
 from buddy.ports import Action, Admitted, Refused
 
 if TYPE_CHECKING:
     from buddy.engine.climb import Climb
+    from buddy.engine.run import Run
     from buddy.model.contract import ToolContract
 
 
@@ -50,7 +51,7 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
             refusal = await _admit_read(climb)
             if refusal is not None:
                 return refusal
-        ending = await climb.dry_run(final=limit)
+        ending = await dry_run(climb, final=limit)
         if ending is not None:
             return ending
         decision = gate.decide(climb.facts(), Mode.LIVE)
@@ -58,7 +59,8 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
             return climb.go_down(decision.ceiling)
         climb.passed = Mode.LIVE
         climb.live_attempts += 1
-        climb.record_rung(
+        record_rung(
+            climb,
             Mode.LIVE,
             climb.live_attempts,
             climb.run.clock.now(),
@@ -76,9 +78,9 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
 async def write(climb: Climb, limit: Ceiling | None) -> Ending | None:
     """Take a write through DRY_RUN, a person where one is needed, and a LIVE call where it may."""
     if limit is not None:
-        return await climb.dry_run(final=limit)
+        return await dry_run(climb, final=limit)
     if climb.approval_reasons():
-        ending = await climb.dry_run(final=None)
+        ending = await dry_run(climb, final=None)
         if ending is not None:
             return ending
         go, ending = await _asked(climb)
@@ -154,44 +156,55 @@ def _action(climb: Climb, request: Any) -> Action:
 
 async def _act(climb: Climb) -> Ending | float | None:
     """Make one live attempt; returns an ending, seconds before the next attempt, or None to start over."""
-    run, contract = climb.run, climb.contract
+    contract = climb.contract
     assert contract is not None
-    rate, slots = run.rate(contract), run.concurrency(contract)
-    if rate is not None:
-        await rate.take()
-    await run.budget.take()
-    if slots is not None:
-        await slots.take()
-    keep = False
+    give_slots = await _take_slots(climb.run, contract)
     held: tuple[tuple[str, bool], ...] = ()
 
     def release() -> None:
         if held:
-            run.claims.give(_holder(climb))
-        if slots is not None:
-            slots.give()
-        run.budget.give()
+            climb.run.claims.give(_holder(climb))
+        give_slots()
 
+    answer: Any = None
     try:
         held = await _claimed(climb)
-        ending = await climb.dry_run(final=None)
+        ending = await dry_run(climb, final=None)
         if ending is not None:
             return ending
-        if climb.granted is not None or climb.approval_reasons():
-            go, ending = await _asked(climb)
-            if not go:
-                return ending
-        admitted, ending = await _begin(climb, contract, held)
-        if not admitted:
+        go, ending = await _asked(climb)
+        if go:
+            go, ending = await _begin(climb, contract, held)
+        if not go:
             return ending
         answer = await _call(climb, contract)
         if isinstance(answer, StillRunning):
-            keep = True
-            return _give_up(climb, contract, answer, release)
+            return give_up(climb, contract, answer, release)
         return await _settle(climb, contract, answer)
     finally:
-        if not keep:
+        if not isinstance(answer, StillRunning):
             release()
+
+
+async def _take_slots(run: Run, contract: ToolContract) -> Callable[[], None]:
+    """Wait for the tool's rate, the run's budget and the tool's slots; returns what gives them back."""
+    rate, slots = run.rate(contract), run.concurrency(contract)
+    if rate is not None:
+        await rate.take()
+    await run.budget.take()
+    if slots is None:
+        return run.budget.give
+    try:
+        await slots.take()
+    except BaseException:
+        run.budget.give()
+        raise
+
+    def give() -> None:
+        slots.give()
+        run.budget.give()
+
+    return give
 
 
 async def _begin(
@@ -234,7 +247,7 @@ async def _begin(
 def _refused(climb: Climb, verdict: Refused) -> Ending | None:
     match verdict.rule:
         case "duplicate":
-            found = climb.duplicate(verdict.reason)
+            found = duplicate(climb, verdict.reason)
             return None if found is None else climb.rest(found)
         case "lock":
             return climb.go_down(Ceiling(Mode.MOCK, "lock", verdict.reason))
@@ -267,14 +280,14 @@ async def _settle(climb: Climb, contract: ToolContract, answer: Any) -> Ending |
     again = climb.retry_after(found, Mode.LIVE, climb.live_attempts)
     probes = kind is OutcomeKind.UNKNOWN and again is None and "probe" in climb.handlers
     status = None if again is not None or probes else _status(kind)
-    _record(climb, kind, started, error=found, status=status, reason=found.message if status else "")
+    record_outcome(climb, kind, started, error=found, status=status, reason=found.message if status else "")
     if kind is OutcomeKind.FAILED:
         free(climb)
     await climb.run.durable()
     if again is not None:
         return again
     if probes:
-        return await _probe(climb, contract, found)
+        return await probe(climb, contract, found)
     return Ending(
         status=_status(kind),
         reached=climb.passed,
@@ -293,176 +306,3 @@ def _status(kind: OutcomeKind) -> StepStatus:
             return StepStatus.FAILED
         case OutcomeKind.UNKNOWN:
             return StepStatus.UNKNOWN
-
-
-async def succeed(
-    climb: Climb, contract: ToolContract, started: float, result: Any, *, late: bool = False
-) -> Ending:
-    """Record that a live call did what it should."""
-    assert climb.tool is not None
-    warning = climb.tool.check_result(result)
-    _record(
-        climb,
-        OutcomeKind.SUCCEEDED,
-        started,
-        result=result,
-        late=late,
-        warning=warning,
-        status=StepStatus.SUCCEEDED,
-    )
-    await climb.run.durable()
-    climb.passed, climb.result = Mode.LIVE, result
-    note_done(climb, contract, result)
-    return Ending(status=StepStatus.SUCCEEDED, reached=Mode.LIVE, result=result, preview=climb.preview)
-
-
-def note_done(climb: Climb, contract: ToolContract, result: Any) -> None:
-    """Remember a live write, should it have to be undone."""
-    plan = climb.plan
-    plan.done.append(
-        Done(
-            step_id=climb.step_id,
-            tool=contract.name,
-            agent=climb.step.agent,
-            group=climb.step.group,
-            order=len(plan.done),
-            args=climb.args,
-            result=result,
-            key=climb.key(),
-        )
-    )
-
-
-def free(climb: Climb) -> None:
-    """Let the action be taken again: it had no effect."""
-    climb.plan.actions.free(climb.digest)
-    if not climb.run.config.isolate:
-        climb.run.free_action(f"{climb.plan.plan_id}/{climb.step_id}")
-
-
-def _record(
-    climb: Climb,
-    kind: OutcomeKind,
-    started: float,
-    *,
-    result: Any = UNSET,
-    error: CallError | None = None,
-    status: StepStatus | None = None,
-    reason: str = "",
-    warning: str = "",
-    late: bool = False,
-) -> None:
-    run, blob = climb.run, ""
-    large = None if result is UNSET else is_large(result)
-    if large is not None:
-        blob, result = run.journal.write_blob(large), UNSET
-    run.record(
-        Outcome(
-            plan=climb.plan.plan_id,
-            step=climb.step_id,
-            agent=climb.step.agent,
-            tool=climb.step.tool,
-            attempt=climb.live_attempts,
-            outcome=kind,
-            started_at=iso(started),
-            duration_ms=round(max(0.0, run.clock.now() - started) * 1000, 3),
-            result=result,
-            result_blob=blob,
-            error=error,
-            late=late,
-            warning=warning,
-            status=status,
-            reason=reason,
-        )
-    )
-
-
-async def _probe(climb: Climb, contract: ToolContract, error: CallError) -> Ending:
-    """Ask the tool whether a call that nobody knows the end of happened."""
-    assert climb.tool is not None
-    call = Call(
-        tool=contract.name,
-        args=climb.args,
-        agent=climb.step.agent,
-        run_id=climb.run.run_id,
-        step_id=climb.step_id,
-        idempotency_key=climb.key(),
-    )
-    found = await attempt(climb.tool.probe(call), contract, Mode.DRY_RUN)
-    happened = found.value if isinstance(found, Passed) else None
-    if happened is None:
-        reason = f"{error.message}; 'buddy resolve' records what a person finds out"
-        return climb.settle(StepStatus.UNKNOWN, "live", reason)
-    status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
-    climb.run.record(
-        Resolved(
-            plan=climb.plan.plan_id,
-            step=climb.step_id,
-            agent=climb.step.agent,
-            tool=contract.name,
-            happened=happened,
-            by="probe",
-            status=status,
-        )
-    )
-    if happened:
-        climb.passed = Mode.LIVE
-        note_done(climb, contract, None)
-    else:
-        free(climb)
-    await climb.run.durable()
-    return Ending(
-        status=status,
-        reached=climb.passed,
-        preview=climb.preview,
-        rule="" if happened else "live",
-        reason="" if happened else f"{error.message}; the probe found that nothing happened",
-    )
-
-
-def _give_up(climb: Climb, contract: ToolContract, running: StillRunning, release: Any) -> Ending:
-    """Settle as UNKNOWN a call whose thread cannot be stopped; its end, when it comes, settles it for good."""
-    error = timed_out(contract)
-    started = climb.run.clock.now() - contract.timeout_s
-    _record(climb, OutcomeKind.UNKNOWN, started, error=error, status=StepStatus.UNKNOWN, reason=error.message)
-    climb.run.flush()
-
-    async def late() -> None:
-        try:
-            result = await running.task
-        except Exception as problem:  # noqa: BLE001 - a tool may raise anything
-            await _late_failure(climb, contract, started, problem)
-        else:
-            await succeed(climb, contract, started, result, late=True)
-            climb.plan.put(climb.place, StepStatus.SUCCEEDED, Mode.LIVE)
-        finally:
-            release()
-
-    task = asyncio.get_running_loop().create_task(late())
-    climb.run.late.add(task)
-    task.add_done_callback(climb.run.late.discard)
-    return Ending(
-        status=StepStatus.UNKNOWN,
-        reached=climb.passed,
-        preview=climb.preview,
-        rule="live",
-        reason=error.message,
-    )
-
-
-async def _late_failure(climb: Climb, contract: ToolContract, started: float, problem: Exception) -> None:
-    error = error_of(problem, contract, Mode.LIVE)
-    if not error.no_effect:
-        return
-    _record(
-        climb,
-        OutcomeKind.FAILED,
-        started,
-        error=error,
-        late=True,
-        status=StepStatus.FAILED,
-        reason=error.message,
-    )
-    free(climb)
-    await climb.run.durable()
-    climb.plan.put(climb.place, StepStatus.FAILED, climb.passed)

@@ -15,10 +15,11 @@ from buddy.core import permissions
 from buddy.core.conflicts import Detector, Known
 from buddy.core.findings import Findings
 from buddy.core.ordering import Schedule
+from buddy.engine.board import Board
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
-from buddy.engine.scheduler import Board, PlanDriver
+from buddy.engine.scheduler import PlanDriver
 from buddy.errors import BadInput
 from buddy.journal.events import ConflictFound, PlanStarted, Reassigned, RunFinished
 from buddy.journal.times import iso

@@ -31,7 +31,7 @@ class InputDigest(Struct, frozen=True):
     sha256: str
 
 
-class RunStarted(Event, kw_only=True, tag="run_started"):
+class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """A run began.
 
     Attributes:
@@ -67,7 +67,7 @@ class RunStarted(Event, kw_only=True, tag="run_started"):
     plans_sha256: str = ""
 
 
-class RunResumed(Event, kw_only=True, tag="run_resumed"):
+class RunResumed(Event, frozen=True, kw_only=True, tag="run_resumed"):
     """A run goes on; contracts and handlers as they are now."""
 
     by: str
@@ -76,14 +76,14 @@ class RunResumed(Event, kw_only=True, tag="run_resumed"):
     changed: list[str] = []
 
 
-class ContractSeen(Event, kw_only=True, tag="contract_seen"):
+class ContractSeen(Event, frozen=True, kw_only=True, tag="contract_seen"):
     """A run of calls met a tool for the first time."""
 
     contract: ToolContract
     handlers: list[str]
 
 
-class PlanStarted(Event, kw_only=True, tag="plan_started"):
+class PlanStarted(Event, frozen=True, kw_only=True, tag="plan_started"):
     """A plan was admitted."""
 
     plan: str
@@ -92,7 +92,7 @@ class PlanStarted(Event, kw_only=True, tag="plan_started"):
     validation: dict[str, Validation] = {}
 
 
-class ConflictFound(Event, kw_only=True, tag="conflict"):
+class ConflictFound(Event, frozen=True, kw_only=True, tag="conflict"):
     """A conflict, with what is done about it.
 
     Attributes:
@@ -104,7 +104,7 @@ class ConflictFound(Event, kw_only=True, tag="conflict"):
     at: str = "plan"
 
 
-class Reassigned(Event, kw_only=True, tag="reassigned"):
+class Reassigned(Event, frozen=True, kw_only=True, tag="reassigned"):
     """A step was given to another agent."""
 
     plan: str
@@ -114,7 +114,7 @@ class Reassigned(Event, kw_only=True, tag="reassigned"):
     reason: str
 
 
-class Expanded(Event, kw_only=True, tag="expanded"):
+class Expanded(Event, frozen=True, kw_only=True, tag="expanded"):
     """A `for_each` became one call an item."""
 
     plan: str
@@ -123,7 +123,7 @@ class Expanded(Event, kw_only=True, tag="expanded"):
     items: int
 
 
-class Rung(Event, kw_only=True, tag="rung"):
+class Rung(Event, frozen=True, kw_only=True, tag="rung"):
     """One attempt at MOCK or DRY_RUN (or at LIVE for a read, which reuses DRY_RUN's result).
 
     Attributes:
@@ -178,7 +178,7 @@ class Rung(Event, kw_only=True, tag="rung"):
     reason: str = ""
 
 
-class Moved(Event, kw_only=True, tag="moved"):
+class Moved(Event, frozen=True, kw_only=True, tag="moved"):
     """A step went down the ladder: `demote`, or `lock`."""
 
     plan: str
@@ -193,7 +193,7 @@ class Moved(Event, kw_only=True, tag="moved"):
     confidence: float | None = None
 
 
-class Intent(Event, kw_only=True, tag="intent"):
+class Intent(Event, frozen=True, kw_only=True, tag="intent"):
     """A LIVE call is about to be made; durable before it is.
 
     Attributes:
@@ -223,7 +223,7 @@ class Intent(Event, kw_only=True, tag="intent"):
     sources: list[str] = []
 
 
-class Outcome(Event, kw_only=True, tag="outcome"):
+class Outcome(Event, frozen=True, kw_only=True, tag="outcome"):
     """How a LIVE call ended; durable before anyone is told.
 
     Attributes:
@@ -248,7 +248,7 @@ class Outcome(Event, kw_only=True, tag="outcome"):
     reason: str = ""
 
 
-class Settled(Event, kw_only=True, tag="settled"):
+class Settled(Event, frozen=True, kw_only=True, tag="settled"):
     """A step came to rest without an attempt that says so."""
 
     plan: str
@@ -261,13 +261,13 @@ class Settled(Event, kw_only=True, tag="settled"):
     reason: str = ""
 
 
-class ApprovalRequested(Event, kw_only=True, tag="approval_requested"):
+class ApprovalRequested(Event, frozen=True, kw_only=True, tag="approval_requested"):
     """A person was asked."""
 
     request: ApprovalRequest
 
 
-class ApprovalDecided(Event, kw_only=True, tag="approval_decided"):
+class ApprovalDecided(Event, frozen=True, kw_only=True, tag="approval_decided"):
     """A request came to its end."""
 
     approval: str
@@ -279,7 +279,7 @@ class ApprovalDecided(Event, kw_only=True, tag="approval_decided"):
     reason: str = ""
 
 
-class LockSeen(Event, kw_only=True, tag="lock"):
+class LockSeen(Event, frozen=True, kw_only=True, tag="lock"):
     """The system lock was seen to change."""
 
     epoch: int
@@ -288,7 +288,7 @@ class LockSeen(Event, kw_only=True, tag="lock"):
     reason: str = ""
 
 
-class BreakerMoved(Event, kw_only=True, tag="breaker"):
+class BreakerMoved(Event, frozen=True, kw_only=True, tag="breaker"):
     """A breaker opened or closed."""
 
     subject: str
@@ -296,7 +296,7 @@ class BreakerMoved(Event, kw_only=True, tag="breaker"):
     reason: str
 
 
-class UndoIntent(Event, kw_only=True, tag="undo_intent"):
+class UndoIntent(Event, frozen=True, kw_only=True, tag="undo_intent"):
     """An undo is about to be made; durable before it is."""
 
     plan: str
@@ -308,7 +308,7 @@ class UndoIntent(Event, kw_only=True, tag="undo_intent"):
     under_lock: bool = False
 
 
-class UndoOutcome(Event, kw_only=True, tag="undo"):
+class UndoOutcome(Event, frozen=True, kw_only=True, tag="undo"):
     """How an undo ended."""
 
     plan: str
@@ -323,7 +323,7 @@ class UndoOutcome(Event, kw_only=True, tag="undo"):
     status: StepStatus | None = None
 
 
-class Resolved(Event, kw_only=True, tag="resolved"):
+class Resolved(Event, frozen=True, kw_only=True, tag="resolved"):
     """A person (or a probe) found out how an UNKNOWN call ended."""
 
     plan: str
@@ -335,7 +335,7 @@ class Resolved(Event, kw_only=True, tag="resolved"):
     status: StepStatus
 
 
-class RunFinished(Event, kw_only=True, tag="run_finished"):
+class RunFinished(Event, frozen=True, kw_only=True, tag="run_finished"):
     """The run came to rest; it can be resumed where steps are held."""
 
     reason: str

@@ -20,7 +20,9 @@ class Rate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seconds: Seconds
 
 
-class ToolContract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True, omit_defaults=True):
+class ToolContract(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True, omit_defaults=True
+):
     """The promises of one tool, from a catalogue or a decorator; the safest value is the default.
 
     Attributes:

@@ -69,7 +69,7 @@ class Teller:
         self.open_approval = ""
         self.in_call = False
         self._previewed = ""
-        self._decided: tuple[str, ApprovalState] | None = None
+        self._decision: tuple[str, ApprovalState] | None = None
 
     def tell(self, records: list[Record]) -> list[str]:
         """Return the story in sentences.
@@ -255,9 +255,9 @@ class Teller:
 
     def _decided(self, event: ApprovalDecided) -> Iterator[str]:
         self.open_approval = ""
-        if self._decided == (event.approval, event.state):
+        if self._decision == (event.approval, event.state):
             return
-        self._decided = (event.approval, event.state)
+        self._decision = (event.approval, event.state)
         by = f" by {', '.join(event.by)}" if event.by else ""
         why = f": {event.reason}" if event.reason else ""
         yield f"Approval {event.approval} was {_DECIDED[event.state]}{by}{why}."

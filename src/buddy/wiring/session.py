@@ -223,6 +223,7 @@ class Session:
     def detector(
         self, books: HomeStore, key: bytes, run_id: str, dry: bool, *, ledger: bool = True
     ) -> Detector:
+        """Return a conflict detector for this run's settings and tools."""
         return orchestrator.detector(
             self.config,
             self.loaded.toolbox,
@@ -377,9 +378,11 @@ def _read_again(folder: Path, fold: Watch, past: Past) -> tuple[FileJournal, Fil
 
 
 def told(config: ExecutionConfig) -> dict[str, Any]:
+    """Return the settings as the journal keeps them; where the run lies is no setting of its own."""
     told: dict[str, Any] = msgspec.to_builtins(replace(config, output_dir=None))
     return told
 
 
 def blob(folder: Path, digest: str) -> bytes:
+    """Return a large result of a run."""
     return blobs.read(folder, digest)

@@ -118,7 +118,7 @@ def test_text_that_changed_since_it_was_accepted_is_refused_by_the_quick_reader_
 
 @pytest.mark.parametrize(
     "line",
-    ["{", '{"a"', '{"a":', '{"a": 1', '{"a": 1,', '{"a": {"b": 1}', '{"a": [', '{"a": [1, ', "  {  \r\n", ""],
+    ["{", '{"a"', '{"a":', '{"a": 1', '{"a": 1,', '{"a": {"b": 1}', '{"a": [', '{"a": [1, ', "  {  \r\n"],
 )
 def test_a_line_that_goes_on_is_cut_short(line: str) -> None:
     assert parsing.is_cut_short(line.encode())
@@ -136,6 +136,8 @@ def test_a_line_that_goes_on_is_cut_short(line: str) -> None:
         '{"a": NaN',
         "[" * 100_000,
         "\xff}",
+        "",
+        " \n",
     ],
 )
 def test_a_line_that_is_whole_or_wrong_is_not_cut_short(line: str) -> None:

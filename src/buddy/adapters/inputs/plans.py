@@ -212,8 +212,9 @@ def _documents(source: _Input, digest: _Digest) -> Iterator[tuple[str, str, byte
             return
         for number, line in enumerate(file, 1):
             digest.update(line)
-            text = line.removeprefix(_BOM) if number == 1 else line
-            if text.strip():
+            # Without its end, or a syntax error at the end of a line would be reported on the next.
+            text = (line.removeprefix(_BOM) if number == 1 else line).rstrip()
+            if text:
                 yield f"{source.label} line {number}", f"{source.stem}:{number}", text
 
 

@@ -52,11 +52,8 @@ _SUM_TOLERANCE = 1e-9
 
 
 def _takes_text(kind: msgspec.inspect.Type) -> bool:
-    if isinstance(kind, msgspec.inspect.Metadata):
-        return _takes_text(kind.type)
-    if isinstance(kind, msgspec.inspect.UnionType):
-        return any(_takes_text(one) for one in kind.types)
-    return isinstance(kind, _TEXTS)
+    kinds = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
+    return any(isinstance(one, _TEXTS) for one in kinds)
 
 
 _about = msgspec.inspect.type_info(ExecutionConfig)

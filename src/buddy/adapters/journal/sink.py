@@ -84,9 +84,10 @@ class FileSink:
             events = getattr(output, "EVENTS", None)
             return events is None or kind in events
 
-        whole = [
-            output.feed for path, output in self._outputs.items() if path.suffix != ".jsonl" and hears(output)
-        ]
+        whole: list[Callable[[Record], bytes]] = []
+        for path, output in self._outputs.items():
+            if path.suffix != ".jsonl" and hears(output):
+                whole.append(output.feed)
         return whole, [growing for growing in self._growing if hears(growing.output)]
 
     def flush(self) -> None:

@@ -64,7 +64,7 @@ class Prompter:
     def _work(self) -> None:
         try:
             with closing(self._home()) as home:
-                while (request := self._questions.get()) is not None and not self._ended.is_set():
+                while not self._ended.is_set() and (request := self._questions.get()) is not None:
                     with self._bar.aside():
                         self._put(home, request)
         except BuddyError as problem:
@@ -109,6 +109,7 @@ class Prompter:
                 found = os.read(self._keyboard, 4096)
                 if not found:
                     self._ended.set()
+                    warn("", "  nobody is at the keyboard any more; `buddy approvals list` shows what waits")
                     return None
                 self._typed += found
         line, _, self._typed = self._typed.partition(b"\n")

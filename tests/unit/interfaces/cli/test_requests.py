@@ -15,9 +15,9 @@ def test_a_change_is_a_diff() -> None:
     text = shown(Preview(changes=[Change("contact:1", before, after)], result={"id": 1}, notes=["Careful."]))
     assert text.splitlines() == [
         "  changes    contact:1",
-        "               name: Ada",
-        "             - city: Bern",
-        "             + city: Rome",
+        "                 name: Ada",
+        "               - city: Bern",
+        "               + city: Rome",
         "  result     id: 1",
         "  note       Careful.",
     ]

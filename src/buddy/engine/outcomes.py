@@ -1,0 +1,203 @@
+"""How a live call ended: on disk before anyone is told, and what is done where nobody knows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from buddy.core.rollback import Done
+from buddy.engine.attempts import (
+    Passed,
+    StillRunning,
+    attempt,
+    error_of,
+    is_large,
+    timed_out,
+)
+from buddy.engine.ending import Ending
+from buddy.journal.events import Outcome, Resolved
+from buddy.journal.times import iso
+from buddy.model.mode import Mode
+from buddy.model.outcome import Call, CallError, OutcomeKind, StepStatus
+
+if TYPE_CHECKING:
+    from buddy.engine.climb import Climb
+    from buddy.model.contract import ToolContract
+
+
+async def succeed(
+    climb: Climb, contract: ToolContract, started: float, result: Any, *, late: bool = False
+) -> Ending:
+    """Record that a live call did what it should."""
+    assert climb.tool is not None
+    warning = climb.tool.check_result(result)
+    record_outcome(
+        climb,
+        OutcomeKind.SUCCEEDED,
+        started,
+        result=result,
+        late=late,
+        warning=warning,
+        status=StepStatus.SUCCEEDED,
+    )
+    await climb.run.durable()
+    climb.passed, climb.result = Mode.LIVE, result
+    note_done(climb, contract, result)
+    return Ending(status=StepStatus.SUCCEEDED, reached=Mode.LIVE, result=result, preview=climb.preview)
+
+
+def note_done(climb: Climb, contract: ToolContract, result: Any) -> None:
+    """Remember a live write, should it have to be undone."""
+    plan = climb.plan
+    plan.done.append(
+        Done(
+            step_id=climb.step_id,
+            tool=contract.name,
+            agent=climb.step.agent,
+            group=climb.step.group,
+            order=len(plan.done),
+            args=climb.args,
+            result=result,
+            key=climb.key(),
+        )
+    )
+
+
+def free(climb: Climb) -> None:
+    """Let the action be taken again: it had no effect."""
+    climb.plan.actions.free(climb.digest)
+    if not climb.run.config.isolate:
+        climb.run.free_action(f"{climb.plan.plan_id}/{climb.step_id}")
+
+
+def record_outcome(
+    climb: Climb,
+    kind: OutcomeKind,
+    started: float,
+    *,
+    result: Any = UNSET,
+    error: CallError | None = None,
+    status: StepStatus | None = None,
+    reason: str = "",
+    warning: str = "",
+    late: bool = False,
+) -> None:
+    """Record how a live call ended; it is on disk after the next flush."""
+    run, blob = climb.run, ""
+    large = None if result is UNSET else is_large(result)
+    if large is not None:
+        blob, result = run.journal.write_blob(large), UNSET
+    run.record(
+        Outcome(
+            plan=climb.plan.plan_id,
+            step=climb.step_id,
+            agent=climb.step.agent,
+            tool=climb.step.tool,
+            attempt=climb.live_attempts,
+            outcome=kind,
+            started_at=iso(started),
+            duration_ms=round(max(0.0, run.clock.now() - started) * 1000, 3),
+            result=result,
+            result_blob=blob,
+            error=error,
+            late=late,
+            warning=warning,
+            status=status,
+            reason=reason,
+        )
+    )
+
+
+async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Ending:
+    """Ask the tool whether a call that nobody knows the end of happened."""
+    assert climb.tool is not None
+    call = Call(
+        tool=contract.name,
+        args=climb.args,
+        agent=climb.step.agent,
+        run_id=climb.run.run_id,
+        step_id=climb.step_id,
+        idempotency_key=climb.key(),
+    )
+    found = await attempt(climb.tool.probe(call), contract, Mode.DRY_RUN)
+    happened = found.value if isinstance(found, Passed) else None
+    if happened is None:
+        reason = f"{error.message}; 'buddy resolve' records what a person finds out"
+        return climb.settle(StepStatus.UNKNOWN, "live", reason)
+    status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
+    climb.run.record(
+        Resolved(
+            plan=climb.plan.plan_id,
+            step=climb.step_id,
+            agent=climb.step.agent,
+            tool=contract.name,
+            happened=happened,
+            by="probe",
+            status=status,
+        )
+    )
+    if happened:
+        climb.passed = Mode.LIVE
+        note_done(climb, contract, None)
+    else:
+        free(climb)
+    await climb.run.durable()
+    return Ending(
+        status=status,
+        reached=climb.passed,
+        preview=climb.preview,
+        rule="" if happened else "live",
+        reason="" if happened else f"{error.message}; the probe found that nothing happened",
+    )
+
+
+def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release: Any) -> Ending:
+    """Settle as UNKNOWN a call whose thread cannot be stopped; its end settles it for good."""
+    error = timed_out(contract)
+    started = climb.run.clock.now() - contract.timeout_s
+    record_outcome(
+        climb, OutcomeKind.UNKNOWN, started, error=error, status=StepStatus.UNKNOWN, reason=error.message
+    )
+    climb.run.flush()
+
+    async def late() -> None:
+        try:
+            result = await running.task
+        except Exception as problem:  # noqa: BLE001 - a tool may raise anything
+            await _late_failure(climb, contract, started, problem)
+        else:
+            await succeed(climb, contract, started, result, late=True)
+            climb.plan.put(climb.place, StepStatus.SUCCEEDED, Mode.LIVE)
+        finally:
+            release()
+
+    task = asyncio.get_running_loop().create_task(late())
+    climb.run.late.add(task)
+    task.add_done_callback(climb.run.late.discard)
+    return Ending(
+        status=StepStatus.UNKNOWN,
+        reached=climb.passed,
+        preview=climb.preview,
+        rule="live",
+        reason=error.message,
+    )
+
+
+async def _late_failure(climb: Climb, contract: ToolContract, started: float, problem: Exception) -> None:
+    error = error_of(problem, contract, Mode.LIVE)
+    if not error.no_effect:
+        return
+    record_outcome(
+        climb,
+        OutcomeKind.FAILED,
+        started,
+        error=error,
+        late=True,
+        status=StepStatus.FAILED,
+        reason=error.message,
+    )
+    free(climb)
+    await climb.run.durable()
+    climb.plan.put(climb.place, StepStatus.FAILED, climb.passed)

@@ -1,0 +1,189 @@
+"""MOCK and DRY_RUN: one rung at a time, with retries, each attempt on record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from buddy.core import gate, references
+from buddy.engine.attempts import (
+    Attempt,
+    Passed,
+    StillRunning,
+    attempt,
+    hidden_value,
+    timed_out,
+    with_secrets,
+)
+from buddy.engine.ending import Ending
+from buddy.engine.records import record_rung
+from buddy.errors import InvalidArguments
+from buddy.model import decision as decisions
+from buddy.model.decision import Ceiling, Decision, Denied, NeedsApproval
+from buddy.model.mode import Mode
+from buddy.model.outcome import CallError, Preview, StepStatus
+
+if TYPE_CHECKING:
+    from buddy.engine.climb import Climb
+
+
+async def mock(climb: Climb, *, rehearsal: bool, final: Ceiling | None) -> Ending | None:
+    """Run MOCK, with retries; returns an ending where it did not pass."""
+    while True:
+        climb.mock_attempts += 1
+        started = climb.run.clock.now()
+        found = await _mock_attempt(climb, rehearsal)
+        error = found if isinstance(found, CallError) else None
+        again = climb.retry_after(error, Mode.MOCK, climb.mock_attempts) if error else None
+        status = None
+        if error is not None and again is None:
+            status = StepStatus.FAILED
+        elif error is None and final is not None:
+            status = climb.resting_status(final)
+        result = UNSET if error else found.value if isinstance(found, Passed) else UNSET
+        result = UNSET if references.has_unknown(result) else result
+        record_rung(
+            climb,
+            Mode.MOCK,
+            climb.mock_attempts,
+            started,
+            result=result,
+            error=error,
+            status=status,
+            rehearsal=rehearsal,
+            limit=final if status is not StepStatus.FAILED else None,
+        )
+        if error is None:
+            climb.result = found.value if isinstance(found, Passed) else None
+            climb.passed = Mode.MOCK
+            return None
+        if again is None:
+            return Ending(status=StepStatus.FAILED, reached=None, rule="mock", reason=error.message)
+        await climb.run.clock.sleep(again)
+
+
+async def _mock_attempt(climb: Climb, rehearsal: bool) -> Attempt:
+    if climb.problem:
+        return _wrong_arguments(climb.problem)
+    if climb.tool is None or climb.contract is None:
+        return Passed(references.UNKNOWN if rehearsal else None)
+    problem = climb.tool.check(climb.args)
+    if problem:
+        return _wrong_arguments(problem)
+    found = await attempt(
+        climb.tool.mock(climb.args, climb.context(Mode.MOCK, climb.mock_attempts)), climb.contract, Mode.MOCK
+    )
+    if isinstance(found, Passed) and "live" not in climb.handlers and not rehearsal:
+        await climb.run.clock.sleep(climb.step.estimated_duration_s or 0.0)
+    shaped = (
+        "mock" in climb.handlers or climb.contract.output is not None or climb.contract.example is not UNSET
+    )
+    return found if shaped or not isinstance(found, Passed) else Passed(references.UNKNOWN)
+
+
+async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
+    """Run DRY_RUN, with retries; returns an ending where it did not pass or is as high as it goes."""
+    assert climb.tool is not None
+    assert climb.contract is not None
+    while True:
+        decision = _decide_dry_run(climb)
+        if isinstance(decision, Denied):
+            return climb.go_down(decision.ceiling)
+        if isinstance(decision, NeedsApproval):
+            return Ending(
+                status=StepStatus.HELD, reached=climb.passed, rule=decision.rule, reason=decision.reason
+            )
+        climb.dry_attempts += 1
+        first = climb.passed is Mode.MOCK
+        started = climb.run.clock.now()
+        found = await _dry_attempt(climb)
+        error = found if isinstance(found, CallError) else None
+        again = climb.retry_after(error, Mode.DRY_RUN, climb.dry_attempts) if error else None
+        status = StepStatus.FAILED if error and again is None else None
+        if error is None:
+            _take(climb, found)
+            status = climb.resting_status(final) if final is not None else None
+        record_rung(
+            climb,
+            Mode.DRY_RUN,
+            climb.dry_attempts,
+            started,
+            error=error,
+            status=status,
+            result=UNSET if error or climb.contract.writes else climb.result,
+            preview=None if error or not climb.contract.writes else climb.preview,
+            moved_from=Mode.MOCK if first else None,
+            limit=final if error is None else None,
+        )
+        if error is None:
+            climb.passed = Mode.DRY_RUN
+            climb.run.probe_passed(climb.step.tool, climb.step.agent)
+            return None if final is None else climb.at_rest(final)
+        if again is None:
+            return Ending(
+                status=StepStatus.FAILED, reached=climb.passed, rule="dry_run", reason=error.message
+            )
+        await climb.run.clock.sleep(again)
+
+
+def _decide_dry_run(climb: Climb) -> Decision:
+    """Ask the gate, unless it was asked about the very same facts a moment ago and no rule said a word."""
+    facts = climb.facts()
+    if facts is climb._clear:
+        threshold = gate.threshold(climb.contract, Mode.DRY_RUN, facts.live_floor)
+        return decisions.Run(Mode.DRY_RUN, "", threshold)
+    return gate.decide(facts, Mode.DRY_RUN)
+
+
+async def _dry_attempt(climb: Climb) -> Attempt:
+    assert climb.tool is not None
+    assert climb.contract is not None
+    writes = climb.contract.writes
+    try:
+        args, secrets = with_secrets(climb.args, climb.contract.secret_args, climb.run.secrets)
+    except InvalidArguments as problem:
+        return _wrong_arguments(str(problem))
+    context = climb.context(Mode.DRY_RUN, climb.dry_attempts)
+    if writes and "preview" not in climb.handlers:
+        return Passed(
+            Preview(available=False, notes=["preview unavailable: the tool has no preview handler"])
+        )
+    work = climb.tool.preview(args, context) if writes else climb.tool.live(args, context)
+    found = await attempt(
+        work, climb.contract, Mode.DRY_RUN, in_thread=climb.tool.sync and not writes, redact=secrets
+    )
+    if isinstance(found, StillRunning):
+        return timed_out(climb.contract)
+    if isinstance(found, Passed) and secrets:
+        return Passed(_hidden(found.value, secrets))
+    return found
+
+
+def _take(climb: Climb, found: Attempt) -> None:
+    assert isinstance(found, Passed)
+    if isinstance(found.value, Preview) and climb.contract is not None and climb.contract.writes:
+        climb.preview = found.value
+        climb.result = found.value.result if found.value.available else references.UNKNOWN
+    else:
+        climb.result = found.value
+
+
+def _wrong_arguments(problem: str) -> CallError:
+    return CallError("InvalidArguments", problem, no_effect=True, retryable=False, counts=False)
+
+
+def _hidden(value: Any, secrets: tuple[str, ...]) -> Any:
+    if isinstance(value, Preview):
+        return Preview(
+            changes=hidden_value(_plain(value.changes), secrets),
+            result=hidden_value(value.result, secrets),
+            notes=hidden_value(value.notes, secrets),
+            available=value.available,
+        )
+    return hidden_value(value, secrets)
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value)
