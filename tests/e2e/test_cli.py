@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -167,8 +168,10 @@ def test_check_runs_nothing_and_says_what_stops_a_step(desk: Desk) -> None:
 
 
 def test_a_plan_from_stdin_runs_in_mock(desk: Desk) -> None:
-    done = desk.buddy("run", "-", given=json.dumps({"agent_assignments": {"x": ["a", "b"]}}))
-    assert "SUCCEEDED 2" in done.stdout
+    done = desk.buddy(
+        "run", "-", given=json.dumps({"execution_order": ["a"], "agent_assignments": {"x": ["a"]}})
+    )
+    assert "SUCCEEDED 1" in done.stdout
     assert desk.document("runs", "list")[0]["mode"] == "MOCK"
 
 
@@ -183,6 +186,40 @@ def test_a_denial_ends_the_step(desk: Desk) -> None:
 def test_cancel_gives_up_what_is_held(desk: Desk) -> None:
     run = desk.live(code=3)["run_id"]
     assert desk.document("cancel", run, code=1)["summary"]["steps"]["by_status"]["HELD"] == 0
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_does(desk: Desk) -> None:
+    (desk.folder / "slow.py").write_text(
+        "import asyncio\n"
+        "from pathlib import Path\n"
+        "from buddy import tool, Risk\n"
+        "@tool(risk=Risk.LOW, effect='read')\n"
+        "async def slow() -> dict:\n"
+        "    Path('begun').touch()\n"
+        "    await asyncio.sleep(0 if Path('go').exists() else 30)\n"
+        "    return {}\n"
+    )
+    plan = {
+        "execution_order": ["slow"],
+        "agent_assignments": {"x": ["slow"]},
+        "confidence_scores": {"slow": 1},
+    }
+    (desk.folder / "slow.json").write_text(json.dumps(plan))
+    words = ("run", "slow.json", "--tools", "slow.py", "--mode", "live", "--out", "out")
+    with subprocess.Popen(
+        [sys.executable, "-m", "buddy.interfaces.cli", *words],
+        cwd=desk.folder, env=desk.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 30
+        while not (desk.folder / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert "`buddy resume RUN`" in err
+    assert "Traceback" not in err
+    (desk.folder / "go").touch()
+    assert "SUCCEEDED 1" in desk.says("resume", "out", "--tools", "slow.py")
 
 
 def test_a_terminal_is_asked(desk: Desk) -> None:

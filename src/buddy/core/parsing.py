@@ -15,7 +15,7 @@ import msgspec
 
 from buddy.core.planning import bad_input, checked, named, shown
 from buddy.errors import BadInput
-from buddy.model.plan import Plan, PlanDocument
+from buddy.model.plan import Plan, PlanDocument, StepDocument
 
 MAX_INTEGER_DIGITS = 400
 _plan_decoder = msgspec.json.Decoder(PlanDocument)
@@ -172,12 +172,12 @@ def explain(data: bytes, kind: type[Any], place: str, problem: Exception) -> NoR
         BadInput: always.
     """
     try:
-        sentences = [*_sentences(json.loads(data), _validator_of(kind))]
+        refusal = bad_input(place, _sentences(json.loads(data), kind))
     except (ValueError, RecursionError):  # what no JSON Schema can look at: a lone surrogate
-        sentences = []
-    if not sentences:
-        sentences = [sentence_of(problem)]
-    raise bad_input(place, iter(sentences)) from problem
+        refusal = bad_input(place, iter(()))
+    if not refusal.problems:
+        refusal = bad_input(place, iter([sentence_of(problem)]))
+    raise refusal from problem
 
 
 def sentence_of(problem: Exception) -> str:
@@ -221,17 +221,29 @@ _LIMITS: dict[str, str] = {
 
 def problems_of(value: Any, kind: type[Any]) -> list[str]:
     """Return one sentence for each place where a JSON value breaks the schema of a struct type."""
-    return list(_sentences(value, _validator_of(kind)))
+    return list(_sentences(value, kind))
 
 
-def _sentences(value: Any, validator: Any) -> dict[str, None]:
-    sentences: dict[str, None] = {}
-    for error in validator.iter_errors(value):
-        for leaf in _leaves(error):
-            place = _dotted(leaf.instance_path) or "the document"
-            for sentence in _told(leaf):
-                sentences[f"{place}: {sentence}"] = None
-    return sentences
+def _sentences(value: Any, kind: type[Any]) -> Iterator[str]:
+    for where, piece, its_kind in _pieces(value, kind):
+        sentences: dict[str, None] = {}
+        for error in _validator_of(its_kind).iter_errors(piece):
+            for leaf in _leaves(error):
+                place = f"{where}{_dotted(leaf.instance_path)}".lstrip(".") or "the document"
+                for sentence in _told(leaf):
+                    sentences[f"{place}: {sentence}"] = None
+        yield from sentences
+
+
+def _pieces(value: Any, kind: type[Any]) -> Iterator[tuple[str, Any, type[Any]]]:
+    """Yield what a schema looks at in one go, as it makes several copies of it: a plan without its steps."""
+    steps = value.get("steps") if kind is PlanDocument and isinstance(value, dict) else None
+    if not isinstance(steps, dict):
+        yield "", value, kind
+        return
+    yield "", {**value, "steps": {name: {} for name in steps}}, kind
+    for name, entry in steps.items():
+        yield f".steps.{named(name)}", entry, StepDocument
 
 
 def _leaves(error: Any) -> Iterator[Any]:
@@ -273,7 +285,7 @@ def _told(error: Any) -> Iterator[str]:
 
 def _dotted(path: list[str | int]) -> str:
     parts = (f"[{part}]" if isinstance(part, int) else f".{named(part)}" for part in path)
-    return "".join(parts).lstrip(".")
+    return "".join(parts)
 
 
 _WORDS = {None: "null", True: "true", False: "false"}

@@ -1,8 +1,9 @@
 """What the commands do, end to end."""
 
+import gc
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ from buddy.projections.outputs import OUTPUTS, together
 from buddy.wiring.session import RunResult, Session, blob, environment_dry_run, home, tools
 
 
+@contextmanager
+def _calm_collector() -> Iterator[None]:
+    """Let the garbage collector look at everything rarely: a run's records hold no cycles but are many."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 10_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def run(
     inputs: Sequence[str],
     tool_files: Sequence[str],
@@ -40,10 +52,21 @@ def run(
     interaction: Interaction | None = None,
 ) -> RunResult:
     """Run plan files to the end."""
+    with _calm_collector():
+        return _run(inputs, tool_files, config, granted_by, interaction or Quiet())
+
+
+def _run(
+    inputs: Sequence[str],
+    tool_files: Sequence[str],
+    config: ExecutionConfig,
+    granted_by: str,
+    interaction: Interaction,
+) -> RunResult:
     loaded = tools(tool_files, config)
     source = PlanFiles(inputs)
     scan = source.scan()
-    session = Session(config, loaded, interaction or Quiet())
+    session = Session(config, loaded, interaction)
     return session.start(source, scan.inputs, granted_by)
 
 
@@ -217,20 +240,23 @@ class CheckResult(Struct, frozen=True, kw_only=True):
 
 def check(inputs: Sequence[str], tool_files: Sequence[str], config: ExecutionConfig) -> CheckResult:
     """Say how high each step would climb and which conflicts there are, without running anything."""
-    loaded = tools(tool_files, config)
-    source = PlanFiles(inputs)
-    source.scan()
-    with closing(home()) as store:
-        now, dry = time.time(), environment_dry_run()
-        watch = orchestrator.detector(config, loaded.toolbox, store, store.key, now, "", environment=dry)
-        known = orchestrator.survey(source, config, watch)
-        lock, breakers = store.lock_state(), store.breakers()
-    again = orchestrator.detector(
-        config, loaded.toolbox, store, store.key, now, "", environment=dry, ledger=False
-    )
-    found = ceilings(source, known, again, lock, breakers)
-    steps = (CheckedStep(**one) for one in found)
-    return CheckResult(steps=steps, conflicts=known.findings.conflicts, plans=known.plans, count=known.steps)
+    with _calm_collector():
+        loaded = tools(tool_files, config)
+        source = PlanFiles(inputs)
+        source.scan()
+        with closing(home()) as store:
+            now, dry = time.time(), environment_dry_run()
+            watch = orchestrator.detector(config, loaded.toolbox, store, store.key, now, "", environment=dry)
+            known = orchestrator.survey(source, config, watch)
+            lock, breakers = store.lock_state(), store.breakers()
+        again = orchestrator.detector(
+            config, loaded.toolbox, store, store.key, now, "", environment=dry, ledger=False
+        )
+        found = ceilings(source, known, again, lock, breakers)
+        steps = (CheckedStep(**one) for one in found)
+        return CheckResult(
+            steps=steps, conflicts=known.findings.conflicts, plans=known.plans, count=known.steps
+        )
 
 
 def plan_objects(objects: Sequence[Any]) -> tuple[PlanSource, list[InputDigest]]:

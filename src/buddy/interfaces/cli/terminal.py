@@ -61,7 +61,7 @@ def at_terminal(
         person: who.
         home: opens another connection to the home.
     """
-    with Bar(label) as bar:
+    with _told_how_to_go_on(), Bar(label) as bar:
         if not ask:
             yield TerminalInteraction(bar)
             return
@@ -69,3 +69,12 @@ def at_terminal(
 
         with Prompter(bar, person, home) as prompter:
             yield TerminalInteraction(bar, prompter)
+
+
+@contextmanager
+def _told_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        warn("", "`buddy runs list` names the run, and `buddy resume RUN` goes on with it")
+        raise

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from buddy.adapters.tools.catalogue import LoadedTools
-    from buddy.ports import ToolRuntime
+    from buddy.ports import Toolbox, ToolRuntime
 
 
-def _load(files: "Sequence[str]") -> "LoadedTools":
+def _load(files: "Sequence[str]") -> "tuple[Toolbox, list[str]]":
+    """Return the tools of files and what is odd about them, which goes to stderr too."""
     from buddy import wiring
     from buddy.interfaces.cli.printing import warn
     from buddy.interfaces.cli.progress import Bar
@@ -18,14 +18,14 @@ def _load(files: "Sequence[str]") -> "LoadedTools":
     with Bar("loading"):
         loaded = wiring.tools(files, ExecutionConfig())
     warn(*(f"warning: {sentence}" for sentence in loaded.warnings))
-    return loaded
+    return loaded.toolbox, loaded.warnings
 
 
 def list_tools(args: argparse.Namespace) -> int:
     """List tools."""
     from buddy.interfaces.cli.printing import emit, say, table
 
-    toolbox = _load(args.tools).toolbox
+    toolbox, _ = _load(args.tools)
     found = [tool for name in toolbox.names() if (tool := toolbox.get(name)) is not None]
     if args.json:
         emit([_document(tool) for tool in found])
@@ -57,7 +57,7 @@ def show(args: argparse.Namespace) -> int:
     from buddy.errors import BadInput
     from buddy.interfaces.cli.printing import emit, say
 
-    toolbox = _load(args.tools).toolbox
+    toolbox, _ = _load(args.tools)
     tool = toolbox.get(args.name)
     if tool is None:
         import difflib
@@ -81,12 +81,12 @@ def validate(args: argparse.Namespace) -> int:
     """Find all that is wrong with a catalogue; nothing is printed to stdout where something is."""
     from buddy.interfaces.cli.printing import counted, emit, say
 
-    loaded = _load(args.tools)
-    names = list(loaded.toolbox.names())
+    toolbox, warnings = _load(args.tools)
+    names = list(toolbox.names())
     if args.json:
-        emit({"tools": names, "warnings": loaded.warnings})
+        emit({"tools": names, "warnings": warnings})
     else:
-        say(f"{counted(len(names), 'tool')}, {counted(len(loaded.warnings), 'warning')}: valid")
+        say(f"{counted(len(names), 'tool')}, {counted(len(warnings), 'warning')}: valid")
     return 0
 
 

@@ -1,0 +1,121 @@
+"""Time and memory of `check` and of a MOCK run, by the number of steps; each measured in a process of its own.
+
+Two plans: one in which 1 % of the steps are in conflict, and one in which all steps write one resource.
+"""
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+AGENTS = 16
+CATALOGUE = """[tools."crm.update"]
+risk = "MEDIUM"
+effect = "write"
+undo = "exact"
+permissions = ["crm.write"]
+resources = ["contact:{contact}"]
+"""
+
+
+def write_plan(path: Path, steps: int, kind: str) -> None:
+    """Write a parallel plan of so many steps.
+
+    Args:
+        path: where to.
+        steps: how many.
+        kind: `1 % conflicts` or `one resource`.
+    """
+
+    def contact(number: int) -> str:
+        if kind == "one resource":
+            return "c"
+        return f"c{number - 1 if number % 200 == 1 and number > 1 else number}"
+
+    with path.open("w") as out:
+        out.write('{"plan_id":"scale","order":"parallel","agent_assignments":{')
+        out.write(",".join(
+            f'"agent_{a}":[' + ",".join(f'"s{n}"' for n in range(a, steps, AGENTS)) + "]" for a in range(AGENTS)
+        ))  # fmt: skip
+        out.write('},"execution_order":[' + ",".join(f'"s{n}"' for n in range(steps)) + '],"confidence_scores":{')
+        out.write(",".join(f'"s{n}":0.9' for n in range(steps)) + '},"steps":{')
+        out.write(",".join(
+            f'"s{n}":{{"tool":"crm.update","args":{{"contact":"{contact(n)}","status":"{n}"}}}}' for n in range(steps)
+        ))  # fmt: skip
+        out.write("}}")
+
+
+def measure_here(what: str, plan: str, tools: str, out: str) -> None:
+    """Do it in this process and print seconds and peak memory above the start."""
+    from buddy import ExecutionConfig, Mode, wiring
+
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    if what == "check":
+        found = wiring.check([plan], [tools], ExecutionConfig(mode=Mode.LIVE))
+        count = sum(1 for _ in found.steps)
+        extra = {"conflicts": len(found.conflicts)}
+    else:
+        run = wiring.run([plan], [tools], ExecutionConfig(output_dir=out), granted_by="bench")
+        count, extra = run.summary["steps"]["settled"], {"exit": run.exit_code}
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start
+    print(json.dumps({"seconds": seconds, "kb": peak, "count": count, **extra}))
+
+
+def measure(what: str, kind: str, steps: int) -> dict[str, float]:
+    """Measure one combination in a fresh process."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
+        folder = Path(name)
+        write_plan(folder / "plan.json", steps, kind)
+        (folder / "tools.toml").write_text(CATALOGUE)
+        command = [sys.executable, __file__, "--here", what, str(folder / "plan.json"), str(folder / "tools.toml"),
+                   str(folder / "out")]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=True,
+                              env={**os.environ, "BUDDY_HOME": str(folder / "home")})  # fmt: skip
+        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        assert found["count"] == steps, found
+        return found
+
+
+def table(sizes: tuple[int, ...] = SIZES) -> list[dict[str, object]]:
+    """Measure everything and print it line by line."""
+    rows: list[dict[str, object]] = []
+    print(f"{'what':<6} {'plan':<15} {'steps':>9} {'seconds':>8} {'us/step':>8} {'KB/step':>8} {'exponent':>8}")
+    for what in ("check", "run"):
+        for kind in ("1 % conflicts", "one resource"):
+            before: tuple[int, float] | None = None
+            for steps in sizes:
+                found = measure(what, kind, steps)
+                seconds = found["seconds"]
+                slope = math.log(seconds / before[1]) / math.log(steps / before[0]) if before else float("nan")
+                before = (steps, seconds)
+                row = {"what": what, "plan": kind, "steps": steps, "seconds": round(seconds, 3),
+                       "kb_a_step": round(found["kb"] / steps, 2), "exponent": round(slope, 2)}  # fmt: skip
+                rows.append(row)
+                print(f"{what:<6} {kind:<15} {steps:>9,} {seconds:>8.2f} {seconds / steps * 1e6:>8.1f}"
+                      f" {found['kb'] / steps:>8.2f} {slope:>8.2f}", flush=True)  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--here", nargs=4)
+    parser.add_argument("--most", type=int, default=SIZES[-1])
+    chosen = parser.parse_args()
+    if chosen.here:
+        measure_here(*chosen.here)
+    else:
+        table(tuple(size for size in SIZES if size <= chosen.most))
+
+
+if __name__ == "__main__":
+    main()
