@@ -146,7 +146,9 @@ class PlanDriver:
         plan = self.plan
         for place in range(len(plan)):
             if plan.status(place) is not StepStatus.PENDING:
-                self._release(place, needs_only=False)
+                # Only counted here: what this makes ready is made ready below, once.
+                for follower in self._edges.after(place):
+                    self._edges.waiting[follower] -= 1
         for place in range(len(plan)):
             for other in self.board.findings.edges.get((plan.ordinal, place), ()):
                 if other[0] != plan.ordinal and self.board.wait_for(other, self._arrived(place)):

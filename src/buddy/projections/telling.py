@@ -68,6 +68,7 @@ class Teller:
         self.reason = ""
         self.open_approval = ""
         self.in_call = False
+        self.acted = False
         self._previewed = ""
         self._decision: tuple[str, ApprovalState] | None = None
 
@@ -200,7 +201,7 @@ class Teller:
         )
 
     def _intent(self, event: Intent) -> Iterator[str]:
-        self.in_call = True
+        self.in_call = self.acted = True
         again = f" again (attempt {event.attempt})" if event.attempt > 1 else ""
         under = f", under approval {event.approval}" if event.approval else ""
         claims = f", holding {', '.join(event.claims)}" if event.claims else ""
@@ -226,6 +227,9 @@ class Teller:
             yield from self._settle(event.status, "", event.reason if event.error is None else "")
 
     def _settled(self, event: Settled) -> Iterator[str]:
+        if self.args is UNSET and event.step == self.step and self.status is None:
+            promised = promise(self.contracts.get(event.tool))
+            yield f"Agent {event.agent} was to call '{event.tool}' ({promised})."
         self.passed = event.final_mode or self.passed
         yield from self._settle(event.status, event.rule, event.reason)
 
@@ -322,7 +326,7 @@ class Teller:
                     f"look whether it happened, then say so with `buddy resolve {run} {name} --happened` or"
                     " `--did-not`"
                 )
-            case StepStatus.SUCCEEDED if self.passed is Mode.LIVE and contract and contract.writes:
+            case StepStatus.SUCCEEDED if self.passed is Mode.LIVE and contract and self.acted:
                 if contract.undo is Undo.NONE:
                     return "nothing; it is done and cannot be undone"
                 return f"nothing; `buddy rollback {run} --tools FILE --step {name}` would undo it"

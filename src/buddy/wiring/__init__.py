@@ -17,17 +17,20 @@ from buddy.wiring.commands import (
     run,
     verify,
 )
+from buddy.wiring.demo import DemoResult, demo
 from buddy.wiring.session import OpenCalls, RunResult, Session, home, settings, tools
 
 __all__ = [
     "CheckResult",
     "CheckedStep",
+    "DemoResult",
     "OpenCalls",
     "Quiet",
     "RunResult",
     "Session",
     "cancel",
     "check",
+    "demo",
     "folder_of",
     "home",
     "json_object",

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-import buddy
+from buddy import __version__
 from buddy.adapters.home import SqliteHome, home_folder
 from buddy.adapters.inputs.canonical import StoredPlans, write_plans
 from buddy.adapters.inputs.settings import load as load_settings
@@ -156,7 +156,7 @@ class Session:
             begun = RunStarted(
                 run_id=run_id,
                 format=FORMAT,
-                version=buddy.__version__,
+                version=__version__,
                 mode=config.mode,
                 granted_by=granted_by,
                 environment_dry_run=dry,
@@ -319,7 +319,7 @@ class Session:
                 RunStarted(
                     run_id=run_id,
                     format=FORMAT,
-                    version=buddy.__version__,
+                    version=__version__,
                     kind="calls",
                     mode=config.mode,
                     granted_by=granted_by,

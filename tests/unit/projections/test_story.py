@@ -308,6 +308,45 @@ def test_a_step_of_a_tool_in_no_catalogue() -> None:
     assert "'ghost' (in no catalogue) with {}, no confidence score" in text(told)
 
 
+def test_a_step_that_was_never_tried_is_told_with_its_tool() -> None:
+    told = tell(settled(StepStatus.ABORTED, "conflict", "c1: the same action"))
+    assert "Agent a was to call 't' (LOW risk, write, undo exact)." in told.sentences[1]
+    assert "It came to rest as ABORTED by the rule 'conflict': c1: the same action." in text(told)
+    assert told.sentences[-2] == "It stands: ABORTED (no rung passed, by the rule 'conflict')."
+
+
+def test_a_fan_out_over_nothing_has_nothing_to_undo() -> None:
+    told = tell(
+        Expanded(plan="p", step="s", mode=Mode.LIVE, items=0),
+        settled(StepStatus.SUCCEEDED, reason="there was nothing to do", final_mode=Mode.LIVE),
+    )
+    assert told.sentences[-1] == "To do: nothing; it is done."
+
+
+def test_a_live_call_that_failed_and_is_tried_again_has_not_come_to_rest() -> None:
+    *rungs, intent, outcome = journals.live("s", OutcomeKind.FAILED, status=None)
+    told = tell(*rungs, intent, outcome)
+    assert "The call failed after 10 ms: ToolError: no (nothing happened)." in text(told)
+    assert told.status is None
+    assert "not settled (DRY_RUN)" in text(told)
+
+
+def test_requests_of_other_steps_are_not_told() -> None:
+    told = tell(request("other"), journals.mocked("s"), LockSeen(epoch=1, engaged=True))
+    assert "asked (approval" not in text(told)
+
+
+def test_a_conflict_alone_is_a_story() -> None:
+    conflict = Conflict(
+        conflict_id="c1", type=ConflictType.TIMEOUT, steps=(StepRef("p", "s"),), agents=("a",), resource="t",
+        resolution=Strategy.DOWNGRADE, reason="it takes too long",
+    )  # fmt: skip
+    plan = PlanStarted(plan="p", steps=1)
+    told = tell(ConflictFound(conflict=conflict), plan, RunResumed(by="bob", contracts=[], handlers={}))
+    assert "TIMEOUT over t" in text(told)
+    assert told.sentences[-2] == "It stands: not settled (no rung passed)."
+
+
 def test_a_live_read_is_done() -> None:
     told = tell(journals.rung("s", Mode.LIVE, reused=True, status=StepStatus.SUCCEEDED, tool="r"))
     assert told.sentences[-1] == "To do: nothing; it is done."
