@@ -1,6 +1,7 @@
 """Approvals: who is asked, what a yes binds, and what comes of a no."""
 
 import random
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -124,35 +125,46 @@ def test_a_field_that_may_change_does_not_void_the_yes(tmp_path: Path) -> None:
     assert some_tools.noted("sent") == [["bob", "hi"]]
 
 
-def test_arguments_that_changed_void_the_yes(tmp_path: Path) -> None:
+def test_edited_arguments_are_asked_about_again_and_hold_over_resumes(tmp_path: Path) -> None:
     some_tools.set_state("staff", ["bob"])
     steps = {
-        "read": {"tool": "names", "args": {"name": "staff"}, "confidence": 0.95},
+        "read": {"tool": "names", "args": {"name": "staff"}},
         "m": {"tool": "send", "args": {"to": {"$from": "read", "path": "/names/0"}, "text": "hi"}},
     }
-    wanted = "eve"
-    folder = tmp_path / "out"
-
-    class Changes:
-        """Says nothing, but the list that the mail goes to is another by the time the run goes on."""
-
     assert runs.run(tmp_path, runs.plan(steps)).exit_code == 3
     [first] = runs.asked()
     assert first.request.args == {"to": "bob", "text": "hi"}
-    runs.decide(first.request.approval_id, edited={"to": wanted, "text": "hi"})
+    runs.decide(first.request.approval_id, edited={"to": "eve", "text": "hi"})
     assert runs.resume(tmp_path).exit_code == 3
     [_, second] = runs.asked()
-    assert second.request.args == {"to": wanted, "text": "hi"}
+    assert second.request.args == {"to": "eve", "text": "hi"}
     assert "the arguments are different" in second.request.difference
     assert some_tools.noted("sent") == []
+    assert runs.resume(tmp_path).exit_code == 3
     runs.decide(second.request.approval_id)
     assert runs.resume(tmp_path).exit_code == 0
-    assert some_tools.noted("sent") == [[wanted, "hi"]]
+    assert some_tools.noted("sent") == [["eve", "hi"]]
     assert len(runs.asked()) == 2
-    assert runs.wrong(folder) == []
+    assert runs.wrong(tmp_path / "out") == []
 
 
-def test_edited_arguments_are_rehearsed_and_asked_about_again(tmp_path: Path) -> None:
+def test_a_contract_that_changed_voids_the_yes(tmp_path: Path) -> None:
+    assert runs.run(tmp_path, one_mail()).exit_code == 3
+    runs.decide(runs.asked()[0].request.approval_id)
+    changed = tmp_path / "changed.toml"
+    changed.write_text('[tools.send]\nsummary = "Send a mail to everybody."\n')
+    held = wiring.resume(str(tmp_path / "out"), [runs.TOOLS, str(changed)], by="ada")
+    assert held.exit_code == 3
+    [_, second] = runs.asked()
+    assert second.request.difference == ("the tool's contract is different",)
+    assert some_tools.noted("sent") == []
+    runs.decide(second.request.approval_id)
+    assert wiring.resume(str(tmp_path / "out"), [runs.TOOLS, str(changed)], by="ada").exit_code == 0
+    assert some_tools.noted("sent") == [["bob", "hi"]]
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_edited_arguments_that_are_wrong_fail_in_the_rehearsal(tmp_path: Path) -> None:
     assert runs.run(tmp_path, one_mail()).exit_code == 3
     runs.decide(runs.asked()[0].request.approval_id, edited={"to": 7, "text": "hi"})
     failed = runs.resume(tmp_path)
@@ -188,8 +200,6 @@ def test_a_request_expires(tmp_path: Path, approved: bool) -> None:
     [asked] = runs.asked()
     if approved:
         runs.decide(asked.request.approval_id)
-    import time
-
     time.sleep(0.06)
     done = runs.resume(tmp_path)
     assert done.exit_code == 1

@@ -91,7 +91,7 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
         return _answer(run, plan, approval)
     if approval is not None and approval.state in _FINAL:
         return _answer(run, plan, approval)
-    edited = _edit(approval)
+    edited = _edit(approval) or _edit_before(run, approval)
     if edited is not None and plan.edited.get(question.step_id) != edited:
         plan.edited[question.step_id] = edited
         return Edited(edited)
@@ -108,9 +108,22 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
 
 
 def _edit(approval: Approval | None) -> dict[str, object] | None:
-    if approval is None or approval.state is not ApprovalState.APPROVED:
-        return None
+    return None if approval is None or approval.state is not ApprovalState.APPROVED else _edit_of(approval)
+
+
+def _edit_of(approval: Approval) -> dict[str, object] | None:
     return next((vote.edited_args for vote in reversed(approval.votes) if vote.edited_args is not None), None)
+
+
+def _edit_before(run: Run, approval: Approval | None) -> dict[str, object] | None:
+    """Return the edit that led to a request: a run that goes on knows its plan, and no edits."""
+    while approval is not None and approval.request.supersedes is not None:
+        approval = run.home.approval(approval.request.supersedes, run.clock.now())
+        agreed = approval is not None and len(approval.votes) >= approval.request.quorum
+        edited = _edit_of(approval) if approval is not None and agreed else None
+        if edited is not None:
+            return edited
+    return None
 
 
 def _answer(run: Run, plan: PlanState, approval: Approval) -> Answer:
@@ -123,6 +136,18 @@ def _answer(run: Run, plan: PlanState, approval: Approval) -> Answer:
         return Edited(edited)
     voters = [vote.by for vote in approval.votes]
     said = "; ".join(vote.reason for vote in approval.votes if vote.reason)
+    if request.approval_id not in plan.decided:
+        plan.decided.add(request.approval_id)
+        _record_decision(run, approval, voters, said)
+    if approval.state is ApprovalState.APPROVED:
+        return Granted(request)
+    what = _FINAL.get(approval.state, "superseded by another request")
+    by = f" by {', '.join(voters)}" if voters else ""
+    return Refused(f"approval {request.approval_id} was {what}{by}{f': {said}' if said else ''}")
+
+
+def _record_decision(run: Run, approval: Approval, voters: list[str], said: str) -> None:
+    request = approval.request
     run.record(
         ApprovalDecided(
             approval=request.approval_id,
@@ -134,11 +159,6 @@ def _answer(run: Run, plan: PlanState, approval: Approval) -> Answer:
             reason=said,
         )
     )
-    if approval.state is ApprovalState.APPROVED:
-        return Granted(request)
-    what = _FINAL.get(approval.state, "superseded by another request")
-    by = f" by {', '.join(voters)}" if voters else ""
-    return Refused(f"approval {request.approval_id} was {what}{by}{f': {said}' if said else ''}")
 
 
 def _request(

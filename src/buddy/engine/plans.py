@@ -54,6 +54,7 @@ class PlanState:
         self.rehearsed: dict[str, Rehearsed] = {}
         self.actions: ActionIndex[StepRef] = ActionIndex()
         self.approvals: dict[str, str] = {}
+        self.decided: set[str] = set()
         self.edited: dict[str, dict[str, Any]] = {}
         self.attempts: dict[str, tuple[int, int, int]] = {}
         self.item_status: dict[str, tuple[StepStatus, Mode | None, Any]] = {}

@@ -45,7 +45,7 @@ INPUTS = ("sales.json", "support.json", "projects.json")
 PERSON = "you"
 UNDONE = {
     UndoResult.RESTORED_EXACT: "as it was",
-    UndoResult.RESTORED_EQUIVALENT: "its content, under a new id",
+    UndoResult.RESTORED_EQUIVALENT: "under a new id",
 }
 WIDTH = 100
 
@@ -223,37 +223,42 @@ def _seq(seen: Iterable[Record], kind: type[Intent] | type[Outcome], plan: str, 
 def _did(folder: Path, seen: Sequence[Record]) -> list[str]:
     lines = ["BUDDY REHEARSED, THEN ACTED: step, status, highest rung passed, [rule that stopped it] why"]
     for plan, step in _steps(folder):
-        lines += _end(plan.plan_id, step.step_id, seen)
+        lines += _folded(_end(plan.plan_id, step.step_id, seen))
     return lines
 
 
-def _end(plan: str, step: str, seen: Sequence[Record]) -> list[str]:
-    """Return what there is to say of where a step stands."""
+def _end(plan: str, step: str, seen: Sequence[Record]) -> str:
+    """Return a row on where a step stands."""
     told = story(seen, plan, step)
     if told is None or isinstance(told, list) or told.status is None:
-        return [f"{step:7}not settled"]
+        return f"{step:7}not settled"
     rung = told.final_mode.value if told.final_mode else "none"
     rule = f"[{told.rule}] " if told.rule else ""
-    return _folded(f"{step:7}{told.status.value:12}{rung:8}{rule}{_why(plan, step, seen)}")
+    return f"{step:7}{told.status.value:12}{rung:8}{rule}{_why(plan, step, seen)}"
 
 
 def _why(plan: str, step: str, seen: Sequence[Record]) -> str:
-    """Return the last thing that the journal says about a step's end."""
+    """Return the last thing that the journal says about a step's end; of a rule's reason the first clause."""
     why = ""
     for record in seen:
         match record.event:
             case Rung(error=error) as event if (event.plan, event.step) == (plan, step):
-                why = error.message if error else event.reason or why
+                why = error.message if error else _clause(event.reason) or why
             case Outcome(result=result) as event if (event.plan, event.step) == (plan, step):
                 why = event.reason or _result(result)
             case Settled() as event if (event.plan, event.step) == (plan, step):
-                why = event.reason
+                why = _clause(event.reason)
             case UndoOutcome() as event if (event.plan, event.step) == (plan, step):
+                how = UNDONE.get(event.result, event.error)
                 checked = "verified" if event.verified else "not verified"
-                why = f"{event.result.value} ({UNDONE.get(event.result, event.error)}), {checked}: {event.trigger}"
+                why = f"{event.result.value} ({how}), {checked}: {event.trigger}"
             case _:
                 continue
     return why
+
+
+def _clause(reason: str) -> str:
+    return reason.partition(";")[0]
 
 
 def _result(result: Any) -> str:
@@ -272,7 +277,7 @@ def _said(
         lines.append(_cut(f"{it.step_id:7}asks you: {would}"))
         by = ", ".join(vote.by for vote in approval.votes)
         lines.append(f"{it.step_id:7}{approval.state.value} by {by} ({it.approval_id}); then `buddy resume`:")
-        lines += [_cut(line) for line in _end(it.plan_id, it.step_id, seen)[:1]]
+        lines.append(_cut(_end(it.plan_id, it.step_id, seen)))
     lines.append(_cut(f"EXIT {last.exit_code}: {last.reason}"))
     return lines
 
@@ -312,9 +317,8 @@ def _checked(folder: Path, report: Report) -> list[str]:
     health = msgspec.json.decode((folder / "run" / "system_health.json").read_bytes())
     missed = sum(metric["met"] is False for metric in health["metrics"].values())
     return [
-        f"`buddy verify`: {report.events} events, {len(report.outputs_checked)} outputs compared,"
-        f" {len(report.violations)} violations",
-        f"health: {health['health_score']:.1f} {health['status']}, {missed} metrics miss their targets",
+        f"`buddy verify`: {report.events} events, {len(report.violations)} violations;"
+        f" health {health['health_score']:.1f} {health['status']}: {missed} metrics miss their targets"
     ]
 
 

@@ -241,12 +241,12 @@ class Session:
         config = replace(self.config, output_dir=None)
         return f"sim_{sha256([[entry.sha256 for entry in inputs], told(config)])[:12]}"
 
-    def _row(self, run_id: str, folder: Path, head: Head, state: str) -> RunRow:
+    def _row(self, run_id: str, folder: Path, head: Head, state: str, began: float | None = None) -> RunRow:
         return RunRow(
             run_id=run_id,
             folder=str(folder.absolute()),
             mode=self.config.mode,
-            started_at=time.time(),
+            started_at=time.time() if began is None else began,
             state=state,
             head=head,
         )
@@ -270,7 +270,8 @@ class Session:
                 environment=environment_dry_run(),
                 watch=fold,
             )
-            store.register_run(self._row(run_id, folder, journal.head, "running"))
+            began = {row.run_id: row.started_at for row in store.runs()}
+            store.register_run(self._row(run_id, folder, journal.head, "running", began.get(run_id)))
             assert past.started is not None
             names = [contract.name for contract in past.started.contracts]
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, names)

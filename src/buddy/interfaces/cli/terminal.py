@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from buddy.model.approval import ApprovalRequest, Vote
     from buddy.ports import HomeStore
 
+LISTED = 10
+"""Requests that are announced one by one."""
+
 
 class TerminalInteraction:
     """Shows progress and alerts on stderr, and asks about approvals where somebody can answer.
@@ -24,6 +27,7 @@ class TerminalInteraction:
     def __init__(self, bar: Bar, prompter: "Prompter | None" = None) -> None:
         self._bar = bar
         self._prompter = prompter
+        self._told = 0
         self.progress: Callable[[int, int], None] = bar.update
 
     async def decide(self, request: "ApprovalRequest", confidence: float | None) -> "Vote | None":
@@ -34,6 +38,11 @@ class TerminalInteraction:
         """Ask in the terminal, or say in one line how to answer."""
         if self._prompter is not None:
             self._prompter.ask(request)
+            return
+        self._told += 1
+        if self._told > LISTED:
+            if self._told == LISTED + 1:
+                self._print("... more approvals are asked for; `buddy approvals list` shows all")
             return
         about = f"{request.tool} for {request.agent} ({request.plan_id}/{request.step_id})"
         self._print(
