@@ -252,8 +252,6 @@ def _why(plan: str, step: str, seen: Sequence[Record]) -> str:
                 how = UNDONE.get(event.result, event.error)
                 checked = "verified" if event.verified else "not verified"
                 why = f"{event.result.value} ({how}), {checked}: {event.trigger}"
-            case _:
-                continue
     return why
 
 
