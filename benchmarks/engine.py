@@ -72,11 +72,15 @@ async def bare(writers: int, calls: int, folder: Path) -> float:
 def plan(agents: int, calls: int) -> dict[str, Any]:
     """Return a plan in which each agent makes its share of the calls."""
     names = [f"agent_{number}" for number in range(agents)]
-    steps = {f"s{n}": {"tool": "crm.update", "args": {"contact": f"c{n}", "status": "won"}} for n in range(calls)}
+    steps = {
+        f"s{n}": {"tool": "crm.update", "args": {"contact": f"c{n}", "status": "won"}} for n in range(calls)
+    }
     return {
         "plan_id": "bench",
         "order": "parallel",
-        "agent_assignments": {name: [f"s{n}" for n in range(calls) if n % agents == i] for i, name in enumerate(names)},
+        "agent_assignments": {
+            name: [f"s{n}" for n in range(calls) if n % agents == i] for i, name in enumerate(names)
+        },
         "execution_order": list(steps),
         "confidence_scores": dict.fromkeys(steps, 0.95),
         "steps": steps,
@@ -107,7 +111,9 @@ def through_buddy(agents: int, calls: int, mode: str, folder: Path) -> float:
     """Return calls a second through the whole pipeline, from the first plan event to the last."""
     from buddy import ExecutionConfig, Harness, Mode
 
-    config = ExecutionConfig(mode=Mode[mode], max_live_escalations=64, output_dir=str(folder / f"{mode}-{agents}"))
+    config = ExecutionConfig(
+        mode=Mode[mode], max_live_escalations=64, output_dir=str(folder / f"{mode}-{agents}")
+    )
     run = Harness(config, tools()).run_sync(plan(agents, calls))
     assert run.exit_code == 0, run.summary["steps"]
     return calls / float(run.summary["duration_s"])

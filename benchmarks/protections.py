@@ -69,7 +69,9 @@ def read(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (SHARED / name).read_text(encoding="utf-8").splitlines()]
 
 
-def replay(recordings: Recordings, settings: dict[str, Any], folder: Path) -> tuple[dict[str, Label], set[str]]:
+def replay(
+    recordings: Recordings, settings: dict[str, Any], folder: Path
+) -> tuple[dict[str, Label], set[str]]:
     """Run everything live under these settings; returns labels, and the plans that their rehearsal stopped."""
     folder.mkdir()
     plans = folder / "runs.jsonl"
@@ -135,11 +137,17 @@ def report(
     }
     harmful, correct = sum(label[1] for label in off.values()), sum(label[0] for label in off.values())
     if as_json:
-        print(json.dumps({"runs": len(off), "harmful": harmful, "correct": correct, "agree": same, "rows": rows}))
+        print(
+            json.dumps(
+                {"runs": len(off), "harmful": harmful, "correct": correct, "agree": same, "rows": rows}
+            )
+        )
         return
     print(f"{len(off)} runs, unprotected: {harmful} harmful, {correct} correct; labels as recorded: correct"
           f" {same[0] / len(off):.2%}, harmful {same[1] / len(off):.2%}")  # fmt: skip
-    print(f"{'protection':<24} {'harmful, no more':>17} {'correct, lost':>14} {'made harmful':>13} {'made correct':>13}")
+    print(
+        f"{'protection':<24} {'harmful, no more':>17} {'correct, lost':>14} {'made harmful':>13} {'made correct':>13}"
+    )
     for name, (saved, lost, harmed, fixed) in rows.items():
         print(f"{name:<24} {saved:>10} {saved / max(1, harmful):>6.1%} {lost:>7} {lost / max(1, correct):>6.1%}"
               f" {harmed:>13} {fixed:>13}")  # fmt: skip

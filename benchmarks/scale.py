@@ -44,7 +44,9 @@ def write_plan(path: Path, steps: int, kind: str) -> None:
         out.write(",".join(
             f'"agent_{a}":[' + ",".join(f'"s{n}"' for n in range(a, steps, AGENTS)) + "]" for a in range(AGENTS)
         ))  # fmt: skip
-        out.write('},"execution_order":[' + ",".join(f'"s{n}"' for n in range(steps)) + '],"confidence_scores":{')
+        out.write(
+            '},"execution_order":[' + ",".join(f'"s{n}"' for n in range(steps)) + '],"confidence_scores":{'
+        )
         out.write(",".join(f'"s{n}":0.9' for n in range(steps)) + '},"steps":{')
         out.write(",".join(
             f'"s{n}":{{"tool":"crm.update","args":{{"contact":"{contact(n)}","status":"{n}"}}}}' for n in range(steps)
@@ -88,14 +90,18 @@ def measure(what: str, kind: str, steps: int) -> dict[str, float]:
 def table(sizes: tuple[int, ...] = SIZES) -> list[dict[str, object]]:
     """Measure everything and print it line by line."""
     rows: list[dict[str, object]] = []
-    print(f"{'what':<6} {'plan':<15} {'steps':>9} {'seconds':>8} {'us/step':>8} {'KB/step':>8} {'exponent':>8}")
+    print(
+        f"{'what':<6} {'plan':<15} {'steps':>9} {'seconds':>8} {'us/step':>8} {'KB/step':>8} {'exponent':>8}"
+    )
     for what in ("check", "run"):
         for kind in ("1 % conflicts", "one resource"):
             before: tuple[int, float] | None = None
             for steps in sizes:
                 found = measure(what, kind, steps)
                 seconds = found["seconds"]
-                slope = math.log(seconds / before[1]) / math.log(steps / before[0]) if before else float("nan")
+                slope = (
+                    math.log(seconds / before[1]) / math.log(steps / before[0]) if before else float("nan")
+                )
                 before = (steps, seconds)
                 row = {"what": what, "plan": kind, "steps": steps, "seconds": round(seconds, 3),
                        "kb_a_step": round(found["kb"] / steps, 2), "exponent": round(slope, 2)}  # fmt: skip

@@ -49,7 +49,5 @@ class Start:
         if path.exists():
             for name, rows in dump(path).items():
                 known, columns = self._known[name], self.columns[name]
-                state[name] = [
-                    known.get(row[1:]) or dict(zip(columns, row[1:], strict=True)) for row in rows
-                ]
+                state[name] = [known.get(row[1:]) or dict(zip(columns, row[1:], strict=True)) for row in rows]
         return state

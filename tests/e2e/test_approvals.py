@@ -75,9 +75,15 @@ def test_many_are_decided_by_another_process_while_the_rest_goes_on(tmp_path: Pa
 
 
 def test_a_run_that_does_not_wait_is_gone_on_with(tmp_path: Path) -> None:
-    held = runs.run(tmp_path, runs.plan({**mails(20), "s": {"tool": "put", "args": {"key": "k", "value": 1}}}))
+    held = runs.run(
+        tmp_path, runs.plan({**mails(20), "s": {"tool": "put", "args": {"key": "k", "value": 1}}})
+    )
     assert held.exit_code == 3
-    assert held.summary["steps"]["by_status"] == {**held.summary["steps"]["by_status"], "HELD": 20, "SUCCEEDED": 1}
+    assert held.summary["steps"]["by_status"] == {
+        **held.summary["steps"]["by_status"],
+        "HELD": 20,
+        "SUCCEEDED": 1,
+    }
     assert some_tools.noted("sent") == []
     names = [approval.request.approval_id for approval in runs.asked(ApprovalState.PENDING)]
     assert len(names) == 20
@@ -262,7 +268,10 @@ def callback(answer: Any) -> Any:
 )
 def test_only_true_from_the_callback_lets_it_through(tmp_path: Path, answer: Any, code: int) -> None:
     harness = Harness(
-        runs.live(tmp_path / "out"), tools=some_tools.TOOLS, approval_callback=callback(answer), granted_by="ada"
+        runs.live(tmp_path / "out"),
+        tools=some_tools.TOOLS,
+        approval_callback=callback(answer),
+        granted_by="ada",
     )
     done = harness.run_sync(one_mail())
     assert done.exit_code == code

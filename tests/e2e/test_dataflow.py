@@ -12,7 +12,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from buddy import BadInput, Change, ExecutionConfig, Harness, Mode, Preview, Restored, Risk, ToolError, tool, wiring
+from buddy import (
+    BadInput,
+    Change,
+    ExecutionConfig,
+    Harness,
+    Mode,
+    Preview,
+    Restored,
+    Risk,
+    ToolError,
+    tool,
+    wiring,
+)
 from buddy.journal.events import ApprovalRequested, ConflictFound, Intent
 from buddy.model.approval import Vote
 from e2e import some_runs as runs
@@ -60,7 +72,11 @@ def test_a_fan_out_runs_in_every_mode(tmp_path: Path, mode: Mode) -> None:
 
 def conflicts(folder: Path) -> list[str]:
     found = [record.event for record in runs.records(folder, ConflictFound)]
-    return [event.conflict.type.value for event in found if isinstance(event, ConflictFound) and event.at == "admission"]
+    return [
+        event.conflict.type.value
+        for event in found
+        if isinstance(event, ConflictFound) and event.at == "admission"
+    ]
 
 
 def test_two_items_with_equal_arguments_are_one_action(tmp_path: Path) -> None:

@@ -40,7 +40,11 @@ def test_nothing_new_goes_above_mock_and_a_resume_does_the_rest_once(
 ) -> None:
     runs.settle_in(tmp_path, monkeypatch.setenv)
     steps = {
-        f"s{number}": {"tool": "put", "args": {"key": f"k{number}", "value": number}, "agent": f"a{number % 8}"}
+        f"s{number}": {
+            "tool": "put",
+            "args": {"key": f"k{number}", "value": number},
+            "agent": f"a{number % 8}",
+        }
         for number in range(STEPS)
     }
     with runs.another(ENGAGE, str(tmp_path / "some" / "put")):

@@ -282,6 +282,8 @@ class Detector:
         """Note what every step uses; the steps of a chain are not in one another's way."""
         alone = schedule.plan.chain and not self._cross
         for place, step in enumerate(schedule.steps):
+            if (ordinal, place) in self.findings.aborted:
+                continue
             contract = self._known.contract(step.tool)
             if contract is not None and (contract.rate is not None or contract.max_concurrency is not None):
                 usage = self._usage.get(step.tool)
