@@ -1,4 +1,4 @@
-"""LIVE calls a second through the whole pipeline, beside a bare journal that makes two records a call durable.
+"""LIVE calls a second through the whole pipeline, beside a bare journal with two durable records a call.
 
 The tool is a MEDIUM, non-idempotent, undoable write with a preview; claims and ledger are on, the live
 budget is 64. The reference is a group commit as simple as it can be: many writers, one thread that writes
@@ -91,8 +91,14 @@ def tools() -> list[Any]:
     """Return the tool."""
     from buddy import Change, Preview, Restored, Risk, tool
 
-    @tool(name="crm.update", risk=Risk.MEDIUM, effect="write", undo="exact", permissions={"crm.write"},
-          resources=["contact:{contact}"])  # fmt: skip
+    @tool(
+        name="crm.update",
+        risk=Risk.MEDIUM,
+        effect="write",
+        undo="exact",
+        permissions={"crm.write"},
+        resources=["contact:{contact}"],
+    )
     async def update(contact: str, status: str) -> dict[str, Any]:
         return {"contact": contact, "before": "lead", "after": status}
 
@@ -144,17 +150,28 @@ def main() -> None:
                 pairs.append((live / reference, live, mock, reference))
             pairs.sort()
             ratio, live, mock, reference = pairs[len(pairs) // 2]
-            rows.append({"agents": agents, "bare_calls_s": round(reference), "live_calls_s": round(live),
-                         "mock_calls_s": round(mock), "ratio": round(ratio, 3)})  # fmt: skip
+            rows.append(
+                {
+                    "agents": agents,
+                    "bare_calls_s": round(reference),
+                    "live_calls_s": round(live),
+                    "mock_calls_s": round(mock),
+                    "ratio": round(ratio, 3),
+                }
+            )
     if chosen.json:
         print(json.dumps(rows))
         return
     print(f"{'agents':>6} {'bare journal/s':>15} {'LIVE/s':>9} {'ratio':>7} {'MOCK/s':>9}")
     for row in rows:
-        print(f"{row['agents']:>6} {row['bare_calls_s']:>15,} {row['live_calls_s']:>9,} {row['ratio']:>7}"
-              f" {row['mock_calls_s']:>9,}")  # fmt: skip
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB; Python"
-          f" {sys.version.split()[0]}; medians of {chosen.repeat}")  # fmt: skip
+        print(
+            f"{row['agents']:>6} {row['bare_calls_s']:>15,} {row['live_calls_s']:>9,} {row['ratio']:>7}"
+            f" {row['mock_calls_s']:>9,}"
+        )
+    print(
+        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB; Python"
+        f" {sys.version.split()[0]}; medians of {chosen.repeat}"
+    )
 
 
 if __name__ == "__main__":

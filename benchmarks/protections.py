@@ -143,14 +143,18 @@ def report(
             )
         )
         return
-    print(f"{len(off)} runs, unprotected: {harmful} harmful, {correct} correct; labels as recorded: correct"
-          f" {same[0] / len(off):.2%}, harmful {same[1] / len(off):.2%}")  # fmt: skip
+    print(
+        f"{len(off)} runs, unprotected: {harmful} harmful, {correct} correct; labels as recorded: correct"
+        f" {same[0] / len(off):.2%}, harmful {same[1] / len(off):.2%}"
+    )
     print(
         f"{'protection':<24} {'harmful, no more':>17} {'correct, lost':>14} {'made harmful':>13} {'made correct':>13}"
     )
     for name, (saved, lost, harmed, fixed) in rows.items():
-        print(f"{name:<24} {saved:>10} {saved / max(1, harmful):>6.1%} {lost:>7} {lost / max(1, correct):>6.1%}"
-              f" {harmed:>13} {fixed:>13}")  # fmt: skip
+        print(
+            f"{name:<24} {saved:>10} {saved / max(1, harmful):>6.1%} {lost:>7} {lost / max(1, correct):>6.1%}"
+            f" {harmed:>13} {fixed:>13}"
+        )
 
 
 if __name__ == "__main__":

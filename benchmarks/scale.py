@@ -1,4 +1,4 @@
-"""Time and memory of `check` and of a MOCK run, by the number of steps; each measured in a process of its own.
+"""Time and memory of `check` and of a MOCK run, by the number of steps; each in a process of its own.
 
 Two plans: one in which 1 % of the steps are in conflict, and one in which all steps write one resource.
 """
@@ -7,7 +7,6 @@ import argparse
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -39,26 +38,31 @@ def write_plan(path: Path, steps: int, kind: str) -> None:
             return "c"
         return f"c{number - 1 if number % 200 == 1 and number > 1 else number}"
 
+    def listed(numbers: range, form: str = '"s{n}"') -> str:
+        return ",".join(form.format(n=n, contact=contact(n)) for n in numbers)
+
+    everything = range(steps)
+    step = '"s{n}":{{"tool":"crm.update","args":{{"contact":"{contact}","status":"{n}"}}}}'
     with path.open("w") as out:
         out.write('{"plan_id":"scale","order":"parallel","agent_assignments":{')
-        out.write(",".join(
-            f'"agent_{a}":[' + ",".join(f'"s{n}"' for n in range(a, steps, AGENTS)) + "]" for a in range(AGENTS)
-        ))  # fmt: skip
-        out.write(
-            '},"execution_order":[' + ",".join(f'"s{n}"' for n in range(steps)) + '],"confidence_scores":{'
-        )
-        out.write(",".join(f'"s{n}":0.9' for n in range(steps)) + '},"steps":{')
-        out.write(",".join(
-            f'"s{n}":{{"tool":"crm.update","args":{{"contact":"{contact(n)}","status":"{n}"}}}}' for n in range(steps)
-        ))  # fmt: skip
-        out.write("}}")
+        out.write(",".join(f'"agent_{a}":[{listed(range(a, steps, AGENTS))}]' for a in range(AGENTS)))
+        out.write('},"execution_order":[' + listed(everything) + '],"confidence_scores":{')
+        out.write(listed(everything, '"s{n}":0.9') + '},"steps":{' + listed(everything, step) + "}}")
+
+
+def memory_kb(field: str) -> int:
+    """Return a figure of this process's memory, `VmRSS` or `VmHWM`, in KB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
 
 
 def measure_here(what: str, plan: str, tools: str, out: str) -> None:
     """Do it in this process and print seconds and peak memory above the start."""
     from buddy import ExecutionConfig, Mode, wiring
 
-    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # The peak that getrusage tells is that of the parent where this process was forked from a larger one.
+    Path("/proc/self/clear_refs").write_text("5")
+    start = memory_kb("VmRSS")
     began = time.perf_counter()
     if what == "check":
         found = wiring.check([plan], [tools], ExecutionConfig(mode=Mode.LIVE))
@@ -68,7 +72,7 @@ def measure_here(what: str, plan: str, tools: str, out: str) -> None:
         run = wiring.run([plan], [tools], ExecutionConfig(output_dir=out), granted_by="bench")
         count, extra = run.summary["steps"]["settled"], {"exit": run.exit_code}
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start
+    peak = memory_kb("VmHWM") - start
     print(json.dumps({"seconds": seconds, "kb": peak, "count": count, **extra}))
 
 
@@ -78,10 +82,22 @@ def measure(what: str, kind: str, steps: int) -> dict[str, float]:
         folder = Path(name)
         write_plan(folder / "plan.json", steps, kind)
         (folder / "tools.toml").write_text(CATALOGUE)
-        command = [sys.executable, __file__, "--here", what, str(folder / "plan.json"), str(folder / "tools.toml"),
-                   str(folder / "out")]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=True,
-                              env={**os.environ, "BUDDY_HOME": str(folder / "home")})  # fmt: skip
+        command = [
+            sys.executable,
+            __file__,
+            "--here",
+            what,
+            str(folder / "plan.json"),
+            str(folder / "tools.toml"),
+            str(folder / "out"),
+        ]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "BUDDY_HOME": str(folder / "home")},
+        )
         found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         assert found["count"] == steps, found
         return found
@@ -103,11 +119,20 @@ def table(sizes: tuple[int, ...] = SIZES) -> list[dict[str, object]]:
                     math.log(seconds / before[1]) / math.log(steps / before[0]) if before else float("nan")
                 )
                 before = (steps, seconds)
-                row = {"what": what, "plan": kind, "steps": steps, "seconds": round(seconds, 3),
-                       "kb_a_step": round(found["kb"] / steps, 2), "exponent": round(slope, 2)}  # fmt: skip
+                row = {
+                    "what": what,
+                    "plan": kind,
+                    "steps": steps,
+                    "seconds": round(seconds, 3),
+                    "kb_a_step": round(found["kb"] / steps, 2),
+                    "exponent": round(slope, 2),
+                }
                 rows.append(row)
-                print(f"{what:<6} {kind:<15} {steps:>9,} {seconds:>8.2f} {seconds / steps * 1e6:>8.1f}"
-                      f" {found['kb'] / steps:>8.2f} {slope:>8.2f}", flush=True)  # fmt: skip
+                print(
+                    f"{what:<6} {kind:<15} {steps:>9,} {seconds:>8.2f} {seconds / steps * 1e6:>8.1f}"
+                    f" {found['kb'] / steps:>8.2f} {slope:>8.2f}",
+                    flush=True,
+                )
     return rows
 
 
