@@ -229,3 +229,29 @@ documents = st.fixed_dictionaries({}, optional=plan_fields) | values
 @given(documents)
 def test_generated_documents_are_refused_in_sentences_or_valid(document: Any) -> None:
     judged(json.dumps(document).encode())
+
+
+def test_the_command_line_refuses_them_with_exit_2_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from buddy.interfaces.cli.main import main
+
+    monkeypatch.setenv("BUDDY_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    draw = random.Random(11)
+    codes: Counter[int] = Counter()
+    for turn in range(200):
+        data = mutated(draw, draw.choice(ours), ours)
+        source, out = tmp_path / "plan.json", tmp_path / f"out{turn}"
+        source.write_bytes(data)
+        code = main(["run", str(source), "--out", str(out), "--approvals", "exit"])
+        told = capsys.readouterr()
+        codes[code] += 1
+        assert "Traceback" not in told.out + told.err
+        if code == 2:
+            assert told.err.startswith("buddy: "), (data, told.err)
+            assert not out.exists()
+        else:
+            assert code in (0, 1, 3), (data, told.err)
+            assert (out / "orchestration_summary.json").is_file()
+    assert codes[2] > 100, codes
