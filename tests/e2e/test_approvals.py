@@ -1,6 +1,10 @@
 """Approvals: who is asked, what a yes binds, and what comes of a no."""
 
+import json
+import os
 import random
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -307,7 +311,7 @@ def test_a_cancelled_run_withdraws_its_requests(tmp_path: Path) -> None:
     runs.run(tmp_path, runs.plan(mails(3)))
     assert wiring.cancel(str(tmp_path / "out"), by="ada").exit_code == 1
     assert {approval.state for approval in runs.asked()} == {ApprovalState.CANCELLED}
-    assert [record for record in runs.records(tmp_path / "out", Moved)] == []
+    assert runs.records(tmp_path / "out", Moved) == []
     assert some_tools.noted("sent") == []
 
 
@@ -316,3 +320,21 @@ def test_a_step_below_live_asks_nobody(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert done.summary["steps"]["by_final_mode"][Mode.DRY_RUN.value] == 1
     assert runs.asked() == []
+
+
+@pytest.mark.parametrize(("more", "code"), [((), 3), (("--approvals", "ask"), 2)])
+def test_without_a_terminal_nobody_is_waited_for(tmp_path: Path, more: tuple[str, ...], code: int) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(one_mail()))
+    words = ["run", str(path), "--tools", runs.TOOLS, "--mode", "live", "--out", str(tmp_path / "out"), *more]
+    done = subprocess.run(
+        [sys.executable, "-m", "buddy.interfaces.cli", *words],
+        env={**os.environ, "PYTHONPATH": str(Path(runs.TOOLS).parents[1])},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert len(runs.asked()) == (code == 3)
+    assert some_tools.noted("sent") == []

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ from e2e import some_runs as runs
 from e2e import some_tools
 
 RUN = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 from e2e import some_runs as runs
+ready = Path(sys.argv[1]) / "ready"
+with ready.open("a") as file:
+    file.write("x")
+while ready.stat().st_size < 2:
+    time.sleep(0.001)
 document = json.loads(Path(sys.argv[2]).read_text())
 result = runs.run(Path(sys.argv[1]), document, sys.argv[3], approvals="wait")
 print(result.exit_code)
@@ -58,7 +64,7 @@ def spans() -> dict[str, list[tuple[int, int, str]]]:
 
 
 def overlaps(of: list[tuple[int, int, str]]) -> list[tuple[str, str]]:
-    return [(one[2], other[2]) for one, other in zip(of, of[1:], strict=False) if other[0] < one[1]]
+    return [(one[2], other[2]) for one, other in pairwise(of) if other[0] < one[1]]
 
 
 def test_two_processes_never_hold_a_record_at_once(tmp_path: Path) -> None:

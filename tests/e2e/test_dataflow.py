@@ -1,10 +1,8 @@
 """Plans whose later steps take what earlier ones found, up the whole ladder."""
 
-import asyncio
 import json
 import tempfile
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,6 @@ from buddy import (
     wiring,
 )
 from buddy.journal.events import ApprovalRequested, ConflictFound, Intent
-from buddy.model.approval import Vote
 from e2e import some_runs as runs
 from e2e import some_tools
 
@@ -264,3 +261,189 @@ def test_an_item_whose_end_nobody_knows_is_not_tried_again(tmp_path: Path) -> No
     assert done.exit_code == 4
     assert tried == [f"k{number}" for number in range(5)]
     assert runs.wrong(tmp_path / "out") == []
+
+
+def test_a_read_that_only_passed_dry_run_is_real(tmp_path: Path) -> None:
+    staff(2)
+    steps = fan()
+    steps["read"]["confidence"] = 0.6
+    done = runs.run(tmp_path, runs.plan(steps))
+    assert done.exit_code == 0
+    assert len(some_tools.noted("put")) == 2
+    assert runs.wrong(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("confidence", [0.1, 0.6])
+def test_an_empty_list_is_as_real_as_where_it_came_from(tmp_path: Path, confidence: float) -> None:
+    @tool(risk=Risk.LOW, effect="read")
+    async def none() -> list[int]:
+        """Find nothing."""
+        return []
+
+    @none.mock
+    async def _() -> list[int]:
+        return []
+
+    steps = {
+        "read": {"tool": "none", "confidence": confidence},
+        "each": {"tool": "put", "args": {"key": {"$item": ""}, "value": 1}, "for_each": {"$from": "read"}},
+        "last": {"tool": "put", "args": {"key": "last", "value": 1}, "depends_on": ["each"]},
+    }
+    harness = Harness(runs.live(tmp_path / "out"), tools=[*some_tools.TOOLS, none], granted_by="ada")
+    harness.run_sync(runs.plan(steps))
+    assert some_tools.noted("put") == ([["last", "1"]] if confidence == 0.6 else [])
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_what_depends_on_a_call_in_doubt_is_held(tmp_path: Path) -> None:
+    @tool(risk=Risk.MEDIUM, effect="write", undo="equivalent", permissions=["x"], resources=["r"])
+    async def doubtful() -> dict[str, Any]:
+        """Break in the middle."""
+        raise RuntimeError("the line went dead")
+
+    @doubtful.preview
+    async def _() -> Preview:
+        return Preview(changes=[Change("r", None, 1)], result={"key": "k"})
+
+    @doubtful.undo
+    async def _(call: Any, result: Any) -> Restored:
+        return Restored()
+
+    steps = {
+        "d": {"tool": "doubtful"},
+        "s": {"tool": "put", "args": {"key": {"$from": "d", "path": "/key"}, "value": 1}},
+    }
+    harness = Harness(runs.live(tmp_path / "out"), tools=[*some_tools.TOOLS, doubtful], granted_by="ada")
+    done = harness.run_sync(runs.plan(steps))
+    assert done.exit_code == 4
+    status = done.summary["steps"]["by_status"]
+    assert (status["UNKNOWN"], status["HELD"]) == (1, 1)
+    assert some_tools.noted("put") == []
+    assert runs.wrong(tmp_path / "out") == []
+
+
+# Nothing real is ever fed with what was made up.
+
+MADE_UP = "made-up"
+
+
+class World:
+    """Tools that write down what they were fed, on which rung."""
+
+    def __init__(self) -> None:
+        self.fed: list[tuple[str, str]] = []
+        self.failing: set[str] = set()
+        self.done: list[str] = []
+
+    def _feed(self, rung: str, name: str, given: Any) -> dict[str, Any]:
+        self.fed.append((rung, json.dumps(given)))
+        if name in self.failing:
+            raise ToolError("no")
+        return {"token": f"real-{name}", "list": [f"real-{name}-0", f"real-{name}-1"]}
+
+    def tools(self) -> list[Any]:
+        return [self.reader(), *(self.writer(risk, undo) for risk in Risk for undo in ("exact", "none"))]
+
+    def reader(self) -> Any:
+        @tool(name="reader", risk=Risk.LOW, effect="read", permissions=["read"])
+        async def reader(name: str, given: Any) -> dict[str, Any]:
+            found = self._feed("read", name, given)
+            return {**found, "token": f"previewed-{name}"} if "previewed" in json.dumps(given) else found
+
+        reader.mock(self._mock())
+        return reader
+
+    def _mock(self) -> Any:
+        async def made_up(name: str, given: Any) -> dict[str, Any]:
+            return {"token": f"{MADE_UP}-{name}", "list": [f"{MADE_UP}-{n}" for n in range(3)]}
+
+        return made_up
+
+    def writer(self, risk: Risk, undo: str) -> Any:
+        @tool(
+            name=f"write_{risk.value}_{undo}",
+            risk=risk,
+            effect="write",
+            undo=undo,
+            permissions=[f"write.{risk.value}"],
+            resources=["thing:{name}"],
+        )
+        async def writer(name: str, given: Any) -> dict[str, Any]:
+            found = self._feed("live", name, given)
+            self.done.append(name)
+            return found
+
+        @writer.preview
+        async def _(name: str, given: Any) -> Preview:
+            self.fed.append(("preview", json.dumps(given)))
+            result = {"token": f"previewed-{name}", "list": [f"previewed-{name}"]}
+            return Preview(changes=[Change(f"thing:{name}", None, name)], result=result)
+
+        if undo != "none":
+
+            @writer.undo
+            async def _(call: Any, result: Any) -> Restored:
+                return Restored()
+
+        writer.mock(self._mock())
+        return writer
+
+
+TOOL_NAMES = ["reader", *(f"write_{risk.value}_{undo}" for risk in Risk for undo in ("exact", "none"))]
+AGENTS = {
+    "all": {"permissions": ["read", *(f"write.{risk.value}" for risk in Risk)]},
+    "some": {"permissions": ["read", "write.LOW"]},
+}
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> dict[str, Any]:
+    steps: dict[str, Any] = {}
+    for number in range(draw(st.integers(2, 6))):
+        name = f"s{number}"
+        given = draw(st.sampled_from(["plain", "token", "item", "list"])) if number else "plain"
+        step: dict[str, Any] = {
+            "tool": draw(st.sampled_from(TOOL_NAMES)),
+            "agent": draw(st.sampled_from(["all", "all", "some"])),
+            "confidence": draw(st.sampled_from([0.95, 0.95, 0.95, 0.82, 0.66, 0.5, 0.1])),
+        }
+        args: dict[str, Any] = {"name": name, "given": "x"}
+        if given != "plain":
+            source = f"s{draw(st.integers(0, number - 1))}"
+            fanned = "for_each" in steps[source]
+            if given == "token":
+                args["given"] = {"$from": source, "path": "/0/token" if fanned else "/token"}
+            elif given == "list":
+                args["given"] = [{"$from": source, "path": ""}]
+            else:
+                step["for_each"] = {"$from": source, "path": "/0/list" if fanned else "/list"}
+                args["given"] = {"$item": ""}
+        steps[name] = {**step, "args": args}
+    ends = {"on_failure": draw(st.sampled_from(["stop", "continue"]))}
+    return {"plan_id": "p", "order": "parallel", "steps": steps, "agents": AGENTS, **ends}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    document=dags(),
+    failing=st.sets(st.sampled_from([f"s{number}" for number in range(6)]), max_size=2),
+    answer=st.booleans(),
+)
+def test_nothing_real_is_fed_with_what_was_made_up(
+    document: dict[str, Any], failing: set[str], answer: bool
+) -> None:
+    world = World()
+    world.failing = failing
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        config = runs.live(out, breaker=False, isolate=False, duplicate_window_s=0.0)
+        harness = Harness(config, world.tools(), approval_callback=lambda *_: answer, granted_by="ada")
+        harness.run_sync(document)
+        assert [fed for fed in world.fed if MADE_UP in fed[1] or "$from" in fed[1] or "$item" in fed[1]] == []
+        assert [fed for fed in world.fed if fed[0] == "live" and "previewed" in fed[1]] == []
+        assert runs.wrong(out) == []
+        assert len({(e.plan, e.step) for e in _intents(out)}) == len(_intents(out))
+
+
+def _intents(folder: Path) -> list[Intent]:
+    return [record.event for record in runs.records(folder, Intent) if isinstance(record.event, Intent)]

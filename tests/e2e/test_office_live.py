@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from buddy import ExecutionConfig, Mode, wiring
+from buddy.journal.events import Intent
 from buddy.model.config import DEFAULT_STRATEGIES, RetryStrategy
 from buddy.model.conflict import ConflictType, Strategy
 from e2e import office_replayer as replayer
+from e2e.office_cases import EVENT, PM, TASK
 from e2e.office_example import SHARED
 from e2e.office_live import POLICY, TOOLS, Start, surroundings
 
-pytestmark = pytest.mark.skipif(not (SHARED / "runs.jsonl").exists(), reason="the shared data is not here")
-
 SAMPLE = 5  # every fifth recorded run; benchmarks/protections.py replays them all
-LIVE = {"mode": Mode.LIVE, "isolate": True, "approvals": str(POLICY)}
-UNPROTECTED = {
+LIVE: dict[str, Any] = {"mode": Mode.LIVE, "isolate": True, "approvals": str(POLICY)}
+UNPROTECTED: dict[str, Any] = {
     "enable_rollback_on_failure": False,
     "retry_strategy": RetryStrategy.NO_RETRY,
     "breaker": False,
@@ -30,6 +30,8 @@ UNPROTECTED = {
 
 @pytest.fixture(scope="module")
 def start() -> Start:
+    if not (SHARED / "runs.jsonl").exists():
+        pytest.skip("the shared data is not here")
     return Start(SHARED / "db")
 
 
@@ -85,9 +87,9 @@ def test_unprotected_replays_end_as_the_recordings_did(start: Start, tmp_path: P
     assert agree["correct"] == agree["harmful"] == agree["runs"]
 
 
-def test_what_the_defaults_undo_is_undone(start: Start, tmp_path: Path) -> None:
+def test_what_is_undone_of_recorded_runs_is_as_it_claims(start: Start, tmp_path: Path) -> None:
     """In an office of its own nobody else writes, so an undo is either done and verified or impossible."""
-    failing = [one for one in lines("runs.jsonl") if not all(one["meta"]["call_ok"])][:240]
+    failing = [one for one in lines("runs.jsonl") if not all(one["meta"]["call_ok"]) and deletes(one)]
     plans = tmp_path / "runs.jsonl"
     plans.write_text("".join(f"{json.dumps(one)}\n" for one in failing), encoding="utf-8")
     with surroundings(tmp_path, SHARED / "db"):
@@ -96,20 +98,56 @@ def test_what_the_defaults_undo_is_undone(start: Start, tmp_path: Path) -> None:
     for line in (Path(result.folder) / "rollback_events.jsonl").read_text().splitlines():
         event = json.loads(line)
         undone.setdefault(event["plan_id"], []).append(event)
-    assert undone
-    exact = 0
+    restored = 0
     for plan_id, events in undone.items():
         claims = {event["result"] for event in events}
         assert claims <= {"RESTORED_EXACT", "RESTORED_EQUIVALENT", "NOT_REVERSIBLE"}
         assert all(event["verified"] == (event["result"] != "NOT_REVERSIBLE") for event in events)
-        if claims == {"RESTORED_EXACT"}:
-            exact += 1
-            assert start.after(tmp_path, plan_id) == start.state
-        elif "NOT_REVERSIBLE" not in claims:
-            assert without_ids(start.after(tmp_path, plan_id)) == without_ids(start.state)
-        else:
-            assert start.after(tmp_path, plan_id) != start.state
-    assert exact
+        state = start.after(tmp_path, plan_id)
+        as_before = without_ids(state) == without_ids(start.state)
+        assert as_before == ("NOT_REVERSIBLE" not in claims), plan_id
+        assert (state == start.state) == (claims == {"RESTORED_EXACT"}), plan_id
+        restored += as_before
+    assert restored > 10
+
+
+def deletes(plan: dict[str, Any]) -> bool:
+    return any(".delete_" in (tool or "") for tool, _ in replayer.calls_of(plan))
+
+
+# --- on the shipped staff ---------------------------------------------------------------------------
+
+WRONG_FORM = (f"{PM}.create_task", TASK | {"board": "Kitchen"})  # its rehearsal finds out
+WRONG_PERSON = (f"{PM}.create_task", TASK | {"assigned_to_email": "a@b.example"})  # only the office does
+
+
+def intents(calls: list[tuple[str, dict[str, Any]]], folder: Path) -> list[str]:
+    """The steps that were called live, in a run that goes on after failures."""
+    names = [f"s{number}" for number in range(1, len(calls) + 1)]
+    steps = {name: {"tool": tool, "args": args} for name, (tool, args) in zip(names, calls, strict=True)}
+    plan = {"plan_id": "plan", "agent_assignments": {"clerk": names}, "steps": steps}
+    plan["confidence_scores"] = dict.fromkeys(names, 0.95)
+    (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    with surroundings(folder):
+        result = run(
+            folder / "plan.json",
+            folder,
+            on_failure="continue",
+            enable_rollback_on_failure=False,
+            breaker=False,
+        )
+        events = [record.event for record in wiring.records(result.folder)]
+    return [event.step for event in events if isinstance(event, Intent)]
+
+
+def test_a_step_after_a_failed_rehearsal_is_called_once(tmp_path: Path) -> None:
+    calls = [WRONG_FORM, (f"{PM}.create_task", TASK), WRONG_FORM, ("calendar.create_event", EVENT)]
+    assert intents(calls, tmp_path) == ["s2", "s4"]
+
+
+def test_a_repeat_is_found_where_the_write_in_between_failed(tmp_path: Path) -> None:
+    calls = [(f"{PM}.create_task", TASK), WRONG_PERSON, (f"{PM}.create_task", TASK)]
+    assert intents(calls, tmp_path) == ["s1"]
 
 
 def without_ids(state: replayer.State) -> dict[str, list[list[str]]]:

@@ -53,8 +53,7 @@ class Desk:
             BadInput: the id was used for another call.
         """
         call_id = step.step_id
-        known = self._states.get(call_id)
-        if known is not None and not _same(known.step(0), step):
+        if not self._is_the_same(step):
             raise BadInput(f"call {call_id!r}: expected the tool, agent and arguments that it began with")
         answered = self._answers.get(call_id)
         if answered is not None and answered.status not in GOES_ON:
@@ -65,6 +64,16 @@ class Desk:
             self._under_way[call_id] = task
             task.add_done_callback(lambda _: self._under_way.pop(call_id, None))
         return await asyncio.shield(task)
+
+    def _is_the_same(self, step: Step) -> bool:
+        """Whether an id that was used before was used for this call, in this process or an earlier one."""
+        known = self._states.get(step.step_id)
+        if known is not None:
+            return _same(known.step(0), step)
+        past = self._past.plans.get(PLAN, {}).get(step.step_id) if self._past else None
+        if past is None:
+            return True
+        return (past.tool, past.agent) == (step.tool, step.agent) and past.asked in (None, step.args)
 
     async def _drive(self, step: Step) -> CallResult:
         state = self._states.get(step.step_id) or self._admit(step)

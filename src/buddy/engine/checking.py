@@ -51,7 +51,11 @@ def _plan(
             limit = Ceiling(Mode.MOCK, limit.rule, limit.reason)
         waits = limit is not None and limit.rule == "approval"
         # A person may say yes: whatever depends on this step is judged as if it went on.
-        reached.append(Mode.LIVE if limit is None or waits else limit.mode)
+        # A read's DRY_RUN is the call: what it finds is real where all that it takes is.
+        contract = facts.contract
+        reads = contract is not None and not contract.writes and facts.source is None
+        real = limit is None or waits or (reads and limit.mode is Mode.DRY_RUN)
+        reached.append(Mode.LIVE if real or limit is None else limit.mode)
         yield {
             "plan": schedule.plan.plan_id,
             "step": step.step_id,

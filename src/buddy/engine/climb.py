@@ -83,7 +83,7 @@ class Climb:
         self.group = group
         self.passed: Mode | None = None
         self.preview: Preview | None = None
-        self.result: Any = None
+        self.result: Any = references.UNKNOWN
         self._facts: Facts | None = None
         self._facts_at: object = None
         self._clear: Facts | None = None
@@ -204,7 +204,8 @@ class Climb:
         """Whether MOCK was passed with these arguments under this contract."""
         known = self.plan.rehearsed.get(self.step_id)
         digest = self.contract.digest if self.contract else ""
-        return known is not None and known.digest == self.digest and known.contract == digest
+        same = known is not None and known.digest == self.digest and known.contract == digest
+        return same and not self.problem
 
     # people
 

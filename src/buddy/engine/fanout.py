@@ -14,6 +14,7 @@ from buddy.engine.rungs import dry_run
 from buddy.errors import InvalidArguments
 from buddy.journal.events import Expanded, Settled
 from buddy.model import decision
+from buddy.model.decision import Ceiling
 from buddy.model.mode import Mode
 from buddy.model.outcome import Preview, StepStatus
 
@@ -85,10 +86,13 @@ async def climb_all(run: Run, plan: PlanState, place: int) -> Ending:
         items = items_of(plan, place, plan.results)
     except InvalidArguments as problem:
         return await Climb(run, plan, place, step.step_id, step.args, problem=str(problem)).climb()
-    made = climbs(run, plan, place, items or [], plan.results)
-    run.record(Expanded(plan=plan.plan_id, step=step.step_id, mode=run.config.mode, items=len(made)))
+    if items is None:
+        return _not_known(Climb(run, plan, place, step.step_id, step.args))
+    source = plan.source(place)
+    real = run.config.mode if source is None else min(run.config.mode, source[0] or Mode.MOCK)
+    made = climbs(run, plan, place, items, plan.results)
+    run.record(Expanded(plan=plan.plan_id, step=step.step_id, mode=real, items=len(made)))
     if not made:
-        reached = run.config.mode if items is not None else Mode.MOCK
         run.record(
             Settled(
                 plan=plan.plan_id,
@@ -96,15 +100,20 @@ async def climb_all(run: Run, plan: PlanState, place: int) -> Ending:
                 agent=step.agent,
                 tool=step.tool,
                 status=StepStatus.SUCCEEDED,
-                final_mode=reached,
+                final_mode=real,
                 reason="there was nothing to do",
             )
         )
-        return Ending(status=StepStatus.SUCCEEDED, reached=reached, result=[])
+        return Ending(status=StepStatus.SUCCEEDED, reached=real, result=[])
     group = await _group(run, plan, place, made)
     if isinstance(group, Ending):
         return group
     return await _each(plan, made, group)
+
+
+def _not_known(climb: Climb) -> Ending:
+    climb.passed, climb.result = Mode.MOCK, references.UNKNOWN
+    return climb.rest(Ceiling(Mode.MOCK, "dependency", "its items are not known before their source is LIVE"))
 
 
 async def _group(run: Run, plan: PlanState, place: int, made: list[Climb]) -> GroupGrant | Ending | None:
@@ -120,14 +129,14 @@ async def _group(run: Run, plan: PlanState, place: int, made: list[Climb]) -> Gr
         if not await _look(one):
             return None
     bindings = {one.step_id: binding(contract, one.digest, _previews(one)) for one in open_ones}
-    args = [one.args for one in open_ones]
+    args = [one.args for one in made]
     question = Question(
         step_id=step.step_id,
         contract=contract,
         agent=step.agent,
         args=args,
         digest=keyed_digest(run.key, step.tool, args),
-        previews=tuple(one.preview or Preview() for one in open_ones),
+        previews=_seen(run, plan, step.step_id, made),
         fan_out=True,
         reasons=first.approval_reasons(),
         confidence=step.confidence,
@@ -155,6 +164,17 @@ async def _group(run: Run, plan: PlanState, place: int, made: list[Climb]) -> Gr
             for one in open_ones:
                 one.settle(StepStatus.ABORTED, "approval", reason)
             return Ending(status=StepStatus.ABORTED, reached=first.passed, rule="approval", reason=reason)
+
+
+def _seen(run: Run, plan: PlanState, asked: str, made: list[Climb]) -> tuple[Preview, ...]:
+    """Return what each item looks like; one that is done already, as it looked when it was asked for."""
+    known = plan.approvals.get(asked)
+    before = run.home.approval(known, run.clock.now()) if known else None
+    then = before.request.items if before is not None else []
+    return tuple(
+        then[index] if one.step_id in plan.item_status and index < len(then) else one.preview or Preview()
+        for index, one in enumerate(made)
+    )
 
 
 def _previews(one: Climb) -> tuple[Preview, ...]:
@@ -186,7 +206,7 @@ async def _each(plan: PlanState, made: list[Climb], group: GroupGrant | None) ->
         else:
             one.group = group
             ending = await one.climb()
-            if ending.status not in (StepStatus.HELD, StepStatus.UNKNOWN):
+            if ending.status is not StepStatus.HELD:
                 plan.item_status[one.step_id] = (ending.status, ending.reached, ending.result)
         endings.append(ending)
         results.append(ending.result)

@@ -291,7 +291,7 @@ async def _settle(climb: Climb, contract: ToolContract, answer: Any) -> Ending |
     return Ending(
         status=_status(kind),
         reached=climb.passed,
-        result=None,
+        result=climb.result if kind is OutcomeKind.UNKNOWN else None,
         preview=climb.preview,
         rule="live",
         reason=found.message,

@@ -179,6 +179,7 @@ def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release
     return Ending(
         status=StepStatus.UNKNOWN,
         reached=climb.passed,
+        result=climb.result,
         preview=climb.preview,
         rule="live",
         reason=error.message,

@@ -66,6 +66,7 @@ class PlanState:
         self._findings = findings
         self._status = bytearray(size)
         self._reached = bytearray(size)
+        self._real = bytearray(size)
         self._sources = {source for needs in schedule.needs for source in needs}
 
     def __len__(self) -> int:
@@ -95,6 +96,7 @@ class PlanState:
             self.unsettled += 1
         self._status[place] = _STATUS_CODE[status]
         self._reached[place] = _MODE_CODE[reached]
+        self._real[place] = self._is_real(place, reached)
 
     def keep(self, place: int, result: Any) -> None:
         """Keep a result that a later step takes."""
@@ -102,15 +104,23 @@ class PlanState:
             self.results[place] = result
 
     def source(self, place: int) -> tuple[Mode | None, str] | None:
-        """Return the step that this one depends on which got least far, None where all got to LIVE."""
+        """Return the step that this one depends on which got least far, None where what all gave is real."""
         lowest: tuple[Mode | None, str] | None = None
         for source in self.schedule.needs[place]:
             reached = self.reached(source)
-            if reached is Mode.LIVE:
+            if self._real[source]:
                 continue
             if lowest is None or _MODE_CODE[reached] < _MODE_CODE[lowest[0]]:
                 lowest = (reached, self.step(source).step_id)
         return lowest
+
+    def _is_real(self, place: int, reached: Mode | None) -> bool:
+        """Whether what a step gave is real: it was LIVE, or a read in DRY_RUN of what is real itself."""
+        if reached is not Mode.DRY_RUN:
+            return reached is Mode.LIVE
+        tool = self.tools.get(self.step(place).tool)
+        reads = tool is not None and not tool.contract.writes
+        return reads and all(self._real[source] for source in self.schedule.needs[place])
 
     def sources(self, place: int) -> list[str]:
         """Return ids of the steps that this one depends on."""

@@ -12,6 +12,7 @@ from buddy.engine.run import Run
 from buddy.journal.events import (
     ApprovalRequested,
     ContractSeen,
+    Expanded,
     Intent,
     Outcome,
     PlanStarted,
@@ -26,7 +27,7 @@ from buddy.journal.events import (
 from buddy.model.conflict import StepRef
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
-from buddy.model.outcome import OutcomeKind, StepStatus
+from buddy.model.outcome import OutcomeKind, Preview, StepStatus
 
 OPEN = frozenset({StepStatus.PENDING, StepStatus.HELD, StepStatus.UNKNOWN})
 
@@ -37,6 +38,7 @@ class StepPast:
     __slots__ = (
         "agent",
         "args",
+        "asked",
         "attempts",
         "digest",
         "group",
@@ -49,7 +51,9 @@ class StepPast:
         "result",
         "status",
         "tool",
+        "undo_tried",
         "undone",
+        "unrehearsed",
     )
 
     def __init__(self, tool: str, agent: str) -> None:
@@ -59,6 +63,7 @@ class StepPast:
         self.reached: Mode | None = None
         self.rehearsed: tuple[str, str] | None = None
         self.args: dict[str, Any] = {}
+        self.asked: dict[str, Any] | None = None
         self.digest = ""
         self.key = ""
         self.result: Any = UNSET
@@ -67,6 +72,8 @@ class StepPast:
         self.in_doubt = False
         self.outcome = -1
         self.undone = False
+        self.undo_tried = False
+        self.unrehearsed = False
 
 
 class Past:
@@ -81,6 +88,7 @@ class Past:
         self.contracts: dict[str, ToolContract] = {}
         self.plans: dict[str, dict[str, StepPast]] = {}
         self.approvals: dict[tuple[str, str], str] = {}
+        self.expanded: dict[tuple[str, str], int] = {}
         self._blob = blob
         self._outcomes = 0
 
@@ -105,6 +113,8 @@ class Past:
                 self.plans.setdefault(event.plan, {})
             case ApprovalRequested():
                 self.approvals[event.request.plan_id, event.request.step_id] = event.request.approval_id
+            case Expanded():
+                self.expanded[event.plan, event.step] = event.items
             case Rung():
                 self._rung(event)
             case Intent():
@@ -132,6 +142,8 @@ class Past:
         step = self._step(event.plan, event.step, event.tool, event.agent)
         place = event.mode.rank
         step.attempts[place] = max(step.attempts[place], event.attempt)
+        if step.asked is None and event.args is not UNSET:
+            step.asked = event.args
         if event.error is None:
             step.reached = event.mode if step.reached is None else max(step.reached, event.mode)
             if event.mode is Mode.MOCK:
@@ -139,9 +151,10 @@ class Past:
                 step.rehearsed = (event.digest, contract.digest if contract else "")
                 step.args = step.args if event.args is UNSET else event.args
             if not event.reused:
-                step.result = event.preview.result if event.preview is not None else self._value(event)
+                step.result = _shown(event.preview) if event.preview is not None else self._value(event)
         if event.status is not None:
             step.status = event.status
+            step.unrehearsed = event.rehearsal and event.status is StepStatus.FAILED
 
     def _outcome(self, event: Outcome) -> None:
         step = self._step(event.plan, event.step, event.tool, event.agent)
@@ -164,6 +177,7 @@ class Past:
                     step.outcome, step.reached, step.result = self._outcomes, Mode.LIVE, None
             case UndoOutcome():
                 step.undone = step.undone or event.result in RESTORED
+                step.undo_tried = True
                 step.status = event.status or step.status
 
     def put_back(self, state: PlanState, run: Run) -> bool:
@@ -174,19 +188,24 @@ class Past:
         for (plan, asked), approval in self.approvals.items():
             if plan == state.plan_id:
                 state.approvals[asked] = approval
-        items: dict[int, list[StepPast]] = {}
+        items: dict[int, dict[str, StepPast]] = {}
         for name, step in steps.items():
             place = state.schedule.index.get(name)
             if place is None:
                 place = state.schedule.index[name.rsplit("[", 1)[0]]
-                items.setdefault(place, []).append(step)
-                self._put_item(state, name, step)
+                items.setdefault(place, {})[name] = step
+                self._put_item(state, run, name, step)
             else:
                 self._put_step(state, run, place, name, step)
             self._put_call(state, run, place, name, step)
         for place, parts in items.items():
             self._put_fan_out(state, place, parts)
         state.done.sort(key=lambda done: done.order)
+        for group in state.failed_groups:
+            if all(steps[done.step_id].undo_tried for done in state.done if done.group == group):
+                state.rolled_back.add(group)
+        if None in state.failed_groups:
+            state.stopped = (StepStatus.SKIPPED, "failure", "a step of the plan failed")
         return True
 
     def put_back_one(self, state: PlanState, run: Run, name: str) -> None:
@@ -200,32 +219,51 @@ class Past:
         self._put_call(state, run, 0, name, step)
 
     def _put_step(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:
-        status = step.status
-        if step.in_doubt and status in OPEN:
-            contract = self.contracts.get(step.tool)
-            status = (
-                StepStatus.PENDING if contract is not None and contract.repeatable else StepStatus.UNKNOWN
-            )
-        elif status is StepStatus.HELD:
-            status = StepStatus.PENDING
+        status = self._standing(state, run, name, step)
         state.put(place, status, step.reached)
-        if status is StepStatus.FAILED and step.reached is Mode.LIVE:
+        undoes = run.config.mode is Mode.LIVE and run.config.enable_rollback_on_failure
+        if status is StepStatus.FAILED and undoes and not step.unrehearsed:
             state.failed_groups.add(state.step(place).group)
         if step.reached is not None and status is not StepStatus.PENDING:
-            state.keep(place, None if step.result is UNSET else step.result)
+            # UNSET is also what a rehearsal does not know, which is all there is of a call in doubt.
+            state.keep(place, None if step.result is UNSET and not step.in_doubt else step.result)
 
-    def _put_item(self, state: PlanState, name: str, step: StepPast) -> None:
-        if step.status not in OPEN:
-            result = None if step.result is UNSET else step.result
-            state.item_status[name] = (step.status, step.reached, result)
+    def _standing(self, state: PlanState, run: Run, name: str, step: StepPast) -> StepStatus:
+        """Return where a call stands now that the run goes on; one in doubt is never simply made again."""
+        if not (step.in_doubt and step.status in OPEN):
+            return StepStatus.PENDING if step.status is StepStatus.HELD else step.status
+        contract = self.contracts.get(step.tool)
+        if contract is not None and contract.repeatable:
+            return StepStatus.PENDING
+        if step.status is not StepStatus.UNKNOWN:
+            run.record(
+                Settled(
+                    plan=state.plan_id,
+                    step=name,
+                    agent=step.agent,
+                    tool=step.tool,
+                    status=StepStatus.UNKNOWN,
+                    final_mode=step.reached,
+                    rule="live",
+                    reason="Buddy stopped during the call; 'buddy resolve' records what a person finds out",
+                )
+            )
+        return StepStatus.UNKNOWN
 
-    def _put_fan_out(self, state: PlanState, place: int, parts: list[StepPast]) -> None:
-        if state.status(place) is StepStatus.PENDING and all(part.status not in OPEN for part in parts):
-            worst = {part.status for part in parts}
-            if worst == {StepStatus.SUCCEEDED}:
-                reached = min((part.reached for part in parts if part.reached is not None), default=None)
-                state.put(place, StepStatus.SUCCEEDED, reached)
-                state.keep(place, [None if part.result is UNSET else part.result for part in parts])
+    def _put_item(self, state: PlanState, run: Run, name: str, step: StepPast) -> None:
+        status = self._standing(state, run, name, step)
+        if status is not StepStatus.PENDING:
+            state.item_status[name] = (status, step.reached, None if step.result is UNSET else step.result)
+
+    def _put_fan_out(self, state: PlanState, place: int, parts: dict[str, StepPast]) -> None:
+        step = state.step(place).step_id
+        count = self.expanded.get((state.plan_id, step), 0)
+        done = [part for index in range(count) if (part := parts.get(f"{step}[{index}]")) is not None]
+        succeeded = [part for part in done if part.status is StepStatus.SUCCEEDED]
+        if state.status(place) is StepStatus.PENDING and count and len(succeeded) == count:
+            reached = min((part.reached for part in done if part.reached is not None), default=None)
+            state.put(place, StepStatus.SUCCEEDED, reached)
+            state.keep(place, [None if part.result is UNSET else part.result for part in done])
 
     def _put_call(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:
         """Put back what the engine keeps by call: its rehearsal, its attempts, and what it did."""
@@ -249,3 +287,7 @@ class Past:
             )
         )
         state.actions.add(run.digest(step.tool, step.args), (), StepRef(state.plan_id, name))
+
+
+def _shown(preview: Preview) -> Any:
+    return preview.result if preview.available else UNSET

@@ -16,17 +16,27 @@ if TYPE_CHECKING:
 
 
 def late_duplicate(climb: Climb) -> Ceiling | None:
-    """Look for an identical action in this run that the plan could not show before."""
+    """Look for an identical action in this run that the plan could not show before.
+
+    An action that the plan did show may still be a repeat: a write that was to come in between failed.
+    """
     contract = climb.contract
     if contract is None or not contract.writes or contract.idempotent or climb.step.repeat:
         return None
-    known_before = climb.step.for_each is None and not references.has_references(climb.step.args)
-    if climb.run.config.mode is not Mode.LIVE or (known_before and climb.args == climb.step.args):
+    if climb.run.config.mode is not Mode.LIVE:
+        return None
+    if duplicate_strategy(climb.run.config, contract) is Strategy.ALLOW and _was_known(climb):
         return None
     who = climb.plan.actions.find(climb.digest, climb.resources())
     if who is None or who.step == climb.step_id:
         return None
     return duplicate(climb, f"the same action as {who}")
+
+
+def _was_known(climb: Climb) -> bool:
+    """Whether the plan showed the action already; what was allowed then is not noted again."""
+    planned = climb.step.for_each is None and not references.has_references(climb.step.args)
+    return planned and climb.args == climb.step.args
 
 
 def duplicate(climb: Climb, told: str) -> Ceiling | None:

@@ -85,13 +85,14 @@ class PlanDriver:
 
     async def _rehearse(self) -> None:
         plan = self.plan
-        kept, plan.results = plan.results, {}
+        kept, plan.results = plan.results, dict(plan.results)
         failed = ""
         for place in range(len(plan)):
             if plan.status(place) is not StepStatus.PENDING or plan.refused(place) is not None:
                 continue
             ending = await self._rehearse_step(place)
             if ending is not None:
+                self.last = ending
                 plan.put(place, StepStatus.FAILED, None)
                 self._fail(place, undo=False)
                 failed = failed or plan.step(place).step_id
@@ -110,7 +111,10 @@ class PlanDriver:
         if step.for_each is None:
             args, problem = fanout.arguments(plan, place, plan.results)
             climb = Climb(self.run, plan, place, step.step_id, args, problem=problem)
-            ending = None if climb.is_rehearsed() else await climb.rehearse()
+            if climb.is_rehearsed():
+                plan.keep(place, references.UNKNOWN)
+                return None
+            ending = await climb.rehearse()
             plan.keep(place, climb.result)
             return ending
         try:
@@ -121,10 +125,11 @@ class PlanDriver:
             ).rehearse()
         results = []
         for climb in fanout.climbs(self.run, plan, place, items or [], plan.results):
-            ending = None if climb.is_rehearsed() else await climb.rehearse()
+            known = climb.is_rehearsed()
+            ending = None if known else await climb.rehearse()
             if ending is not None:
                 return ending
-            results.append(climb.result)
+            results.append(references.UNKNOWN if known else climb.result)
         plan.keep(place, results if items is not None else references.UNKNOWN)
         return None
 

@@ -1,6 +1,7 @@
 """What the commands do, end to end."""
 
 import gc
+import io
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -21,12 +22,13 @@ from buddy.engine.recovery import Past
 from buddy.engine.run import Run
 from buddy.engine.verification import Report
 from buddy.engine.verification import verify as check_all
-from buddy.errors import BadInput
+from buddy.errors import BadInput, JournalDamaged
+from buddy.journal.codec import Head
 from buddy.journal.events import InputDigest, Record, RunStarted
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import Conflict
 from buddy.model.mode import Mode
-from buddy.ports import Interaction, PlanSource
+from buddy.ports import Interaction, PlanSource, RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import OUTPUTS, together
 from buddy.wiring.session import RunResult, Session, blob, environment_dry_run, home, tools
@@ -186,11 +188,10 @@ def verify(run: str) -> Report:
     """Check a run: chain, head, outputs, lock, approvals and the safety rules."""
     folder = folder_of(run)
     outputs = {name: path.read_bytes() if (path := folder / name).is_file() else None for name in OUTPUTS}
+    journal = folder / "journal.jsonl"
     with closing(home()) as store:
-        _, started = _opened(run) if (folder / "journal.jsonl").stat().st_size else (folder, None)
-        run_id = started.run_id if started else ""
-        head = next((row.head for row in store.runs() if row.run_id == run_id), None)
-        with (folder / "journal.jsonl").open("rb") as lines:
+        run_id, head = _known_as(folder, store.runs())
+        with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
             return check_all(
                 lines,
                 outputs,
@@ -199,6 +200,17 @@ def verify(run: str) -> Report:
                 store.approvals(time.time(), run_id),
                 lambda digest: blob(folder, digest),
             )
+
+
+def _known_as(folder: Path, rows: Sequence[RunRow]) -> tuple[str, Head | None]:
+    """Return a run's id and the head that the home keeps of it: by its first line, else by its folder."""
+    try:
+        _, started = _opened(str(folder))
+        row = next((row for row in rows if row.run_id == started.run_id), None)
+        return started.run_id, row.head if row else None
+    except (BadInput, JournalDamaged):
+        row = next((row for row in rows if row.folder == str(folder.absolute())), None)
+        return (row.run_id, row.head) if row else ("", None)
 
 
 class CheckedStep(Struct, frozen=True, kw_only=True):

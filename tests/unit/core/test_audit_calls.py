@@ -45,6 +45,20 @@ def test_what_is_unknown_is_called_again_where_that_does_no_harm(tool: str, foun
     assert rules(retry(first(tool).unknown("s", tool), tool)) == found
 
 
+def test_a_call_that_is_over_is_not_made_unknown_by_a_word() -> None:
+    said = first().outcome("s", "fill").settled("s", StepStatus.UNKNOWN)
+    assert rules(said) == set()
+    assert rules(said.failed("s", "fill", late=True)) == {"second_outcome"}
+    said = first().outcome("s", "fill").settled("s", StepStatus.UNKNOWN)
+    assert rules(retry(said)) == {"executed_twice"}
+
+
+@pytest.mark.parametrize(("tool", "found"), [("fill", {"retried_after_unknown"}), ("put", set())])
+def test_a_call_that_was_cut_off_is_still_lost_after_a_second_crash(tool: str, found: set[str]) -> None:
+    assert rules(first(tool).resumed().resumed()) == {"intent_without_outcome"}
+    assert rules(retry(first(tool).resumed().resumed(), tool)) == found
+
+
 def test_what_was_found_not_to_have_happened_is_called_again() -> None:
     assert rules(retry(first().unknown("s", "fill").resolved("s", "fill", False))) == set()
     assert rules(retry(first().unknown("s", "fill").failed("s", "fill", late=True))) == set()

@@ -152,3 +152,8 @@ def test_a_time_that_cannot_be_read_lies_within_the_window() -> None:
     story = twice(later)
     story.times = ["garbage" if time >= at(90_000) else time for time in story.times]
     assert rules(story) == {"duplicate_live"}
+
+
+def test_the_same_action_is_a_duplicate_whatever_it_says_that_it_writes_to() -> None:
+    story = Story().live("one", args=SAME, claims=CONTACT)
+    assert rules(story.live("two", args=SAME, claims=["write:contact:b"])) == {"duplicate_live"}

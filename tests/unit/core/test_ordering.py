@@ -197,6 +197,43 @@ def test_an_agent_that_does_several_things_at_once_orders_nothing() -> None:
     assert schedule.ordered(1, 2)
 
 
+def test_a_path_is_followed_over_every_step_on_it_and_each_only_once() -> None:
+    steps = [
+        step("a"), step("b", "set", "ann", "a"), step("c", "set", "ann", "a"),
+        step("d", "set", "ann", "b", "c"), step("e", "set", "ann", "d"), step("f"),
+    ]  # fmt: skip
+    schedule = Schedule(plan(*steps, ann=Agent(capacity=3)), nothing)
+    assert all(schedule.ordered(0, later) for later in range(1, 5))
+    assert schedule.ordered(1, 4)
+    assert schedule.ordered(2, 4)
+    assert not schedule.ordered(1, 2)
+    assert not any(schedule.ordered(earlier, 5) for earlier in range(5))
+
+
+def test_paths_that_fork_and_join_order_what_lies_before_the_fork() -> None:
+    steps = [
+        step("a", "set", "ann"), step("b", "set", "bob", "a"), step("c", "set", "cid", "a"),
+        step("d", "set", "dan", "b", "c"),
+    ]  # fmt: skip
+    schedule = Schedule(plan(*steps), nothing)
+    assert [schedule.ordered(one, 3) for one in range(3)] == [True] * 3
+    assert not schedule.ordered(1, 2)
+
+
+def test_what_only_follows_a_cycle_keeps_what_its_tools_ask() -> None:
+    steps = [
+        step("w1", "w", "eve", "free"), step("v1", "v", "dan", "t1"), step("t1", "t", "ann", "u1"),
+        step("u1", "u", "bob"), step("free", "z", "cid"),
+    ]  # fmt: skip
+    schedule = Schedule(plan(*steps), asks({"u": ("t",), "w": ("v",)}))
+    assert [(ids(schedule)[one], ids(schedule)[other]) for one, other in schedule.impossible] == [
+        ("u1", "t1")
+    ]
+    order = [schedule.index[name] for name in ("u1", "t1", "v1", "w1")]
+    assert order == sorted(order)
+    assert schedule.index["free"] < schedule.index["w1"]
+
+
 def test_needs_are_those_of_the_contract() -> None:
     needed = needs_of({"u": tool("u", depends_on=("t",))}.get)
     assert needed("u") == ("t",)

@@ -360,6 +360,12 @@ def test_a_cycle_is_found_exactly_where_no_order_exists(edges: dict[str, tuple[s
     assert all(target in edges[node] for node, target in pairwise(cycle))
 
 
+def test_paths_that_meet_are_no_cycle() -> None:
+    edges = {"a": ("b", "c"), "b": ("d",), "c": ("d",)}
+    assert planning.find_cycle(edges) == []
+    assert planning.find_cycle({**edges, "d": ("c",)}) == ["d", "c", "d"]
+
+
 def test_a_long_chain_of_dependencies_needs_no_stack() -> None:
     edges = {str(number): (str(number + 1),) for number in range(50_000)}
     assert planning.find_cycle(edges) == []

@@ -169,6 +169,22 @@ def test_schemas_that_all_refer_to_one_another_stay_small() -> None:
     assert len(msgspec.json.encode(value)) < 100_000
 
 
+def test_a_recursion_that_has_to_go_somewhere_takes_the_way_that_ends() -> None:
+    link = {"anyOf": [{"$ref": "#/$defs/link"}, {"type": "null"}]}
+    schema = {
+        "$ref": "#/$defs/link",
+        "$defs": {"link": {"type": "object", "properties": {"next": link}, "required": ["next"]}},
+    }
+    for seed in range(10):
+        assert value_from_schema(schema, seed, "tool") == {"next": {"next": None}}
+
+
+def test_made_up_names_that_are_drawn_twice_do_not_count_twice() -> None:
+    schema = {"type": "object", "minProperties": 2, "propertyNames": {"enum": ["a", "b"]}}
+    for seed in range(20):
+        assert value_from_schema(schema, seed, "tool").keys() == {"a", "b"}
+
+
 EVERY = {"$ref": "#/$defs/E"}
 TWICE = {"type": "object", "properties": {"a": EVERY, "b": EVERY}, "required": ["a", "b"]}
 
@@ -196,6 +212,7 @@ TWICE = {"type": "object", "properties": {"a": EVERY, "b": EVERY}, "required": [
         {"$ref": "#/properties/a", "properties": {"a": {"type": "object", "required": ["b"]}}},
         {"type": ["null"]},
         {"anyOf": [False, {"type": "integer"}]},
+        {"anyOf": [{"type": "null"}, {"const": None}]},
         {"$ref": "#/$defs/E", "$defs": {"E": {"anyOf": [TWICE, {"type": "integer"}]}}},
         {
             "properties": {"a": {"$ref": "#/$defs/E"}},

@@ -43,7 +43,7 @@ NAMED: dict[str, st.SearchStrategy[Any]] = {
     "conflict_id": st.sampled_from(["c1", "c2", "c3"]),
     "step_count": st.integers(0, 100),
 }
-results = st.just(UNSET) | st.none() | st.booleans() | st.dictionaries(st.text(max_size=3), st.integers(0, 9))
+results = st.none() | st.booleans() | st.dictionaries(st.text(max_size=3), st.integers(0, 9))
 texts = st.sampled_from(["x", 'é\n"', "y" * 40])
 
 
@@ -82,7 +82,7 @@ def struct(cls: type[Any]) -> st.SearchStrategy[Any]:
     wanted, optional = {}, {}
     for field in msgspec.structs.fields(cls):
         if field.name == "result" and field.type is Any:
-            value = results
+            value = st.just(UNSET) | results if field.default is UNSET else results
         elif field.name in NAMED:
             value = NAMED[field.name]
         else:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from buddy.core.audit import RULES
-from buddy.journal.events import AnyEvent, BreakerMoved, LockSeen, Settled, UndoOutcome
+from buddy.journal.events import AnyEvent, BreakerMoved, LockSeen, RunResumed, Settled, UndoOutcome
 from buddy.model.conflict import ConflictType
 from buddy.model.mode import Mode
 from buddy.model.outcome import OutcomeKind, StepStatus, UndoResult
@@ -184,6 +184,13 @@ def test_a_breaker_that_was_closed_can_be_opened_again() -> None:
 # agent_failure
 
 
+@pytest.mark.parametrize("subject", ["tool:u", "agent:a", "agent:t", "t"])
+def test_a_breaker_of_something_else_that_was_closed_opens_nothing_again(subject: str) -> None:
+    closed = BreakerMoved(subject=subject, open=False, reason="by ada")
+    found = watch(*calls([FAILED] * 3), closed, *calls([FAILED] * 6)[12:])
+    assert len(only(found, AnomalyType.REPEATED_FAILURES)) == 1
+
+
 def agent_failures(*events: AnyEvent, start: AnyEvent | None = None) -> Found:
     return only(watch(*events, start=start), AnomalyType.AGENT_FAILURE)
 
@@ -295,6 +302,18 @@ def test_prediction_drift(confidence: float | None, passed: int, failed: int, to
     assert [(anomaly.subject, anomaly.severity) for _, anomaly in drifted] == [
         ("agent:a", Severity.MEDIUM)
     ] * told
+
+
+def test_prediction_drift_is_told_once_however_often_the_run_rests() -> None:
+    def steps(name: str) -> list[AnyEvent]:
+        return [journals.mocked(f"{name}{number}", confidence=0.5) for number in range(3)]
+
+    resumed = RunResumed(by="ada", contracts=[], handlers={})
+    found = watch(
+        *steps("x"), journals.finished(), resumed, *steps("y"), journals.finished(),
+        start=journals.started(Mode.MOCK),
+    )  # fmt: skip
+    assert [seq for seq, _ in only(found, AnomalyType.PREDICTION_DRIFT)] == [5]
 
 
 def loaded(**agents: tuple[int, float]) -> Found:

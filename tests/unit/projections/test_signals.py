@@ -120,7 +120,7 @@ def test_conflict_patterns_name_the_pairs_that_collide_most() -> None:
     events = [
         conflict("c1", ConflictType.RESOURCE, "one", "two", "three"),
         conflict("c2", ConflictType.RESOURCE, "one", "two", resolved=False),
-        conflict("c3", ConflictType.TIMEOUT, "never"),
+        conflict("c3", ConflictType.TIMEOUT, "never", "one"),
         journals.mocked("one", tool="read", agent="a"),
         journals.mocked("two", tool="write", agent="b"),
         journals.mocked("three", tool="read", agent="a"),

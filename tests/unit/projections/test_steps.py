@@ -164,6 +164,18 @@ def test_items_inherit_the_conflict_and_the_validation_of_their_step() -> None:
     assert judged == [(StepStatus.SUCCEEDED, ("bad",)), (StepStatus.FAILED, ("bad",))]
 
 
+def test_items_of_a_step_that_nobody_judged_are_not_judged() -> None:
+    run = fold(
+        Expanded(plan="p", step="s", mode=Mode.MOCK, items=1),
+        journals.mocked("s"),
+        journals.mocked("s[0]"),
+        journals.mocked("other[0]"),
+        mode=Mode.MOCK,
+    )
+    assert run.counted().total.conflicts == 0
+    assert list(run.steps.judged()) == []
+
+
 def test_a_reassigned_step_belongs_to_the_other_agent() -> None:
     run = fold(journals.mocked("s"), Reassigned(plan="p", step="s", from_agent="a", to_agent="b", reason="x"))
     assert state(run).agent == "b"
