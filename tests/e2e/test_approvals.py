@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from buddy import BadInput, Harness, wiring
+from buddy import BadInput, ExecutionConfig, Harness, wiring
 from buddy.journal.events import ApprovalRequested, Intent, Moved
 from buddy.model.approval import ApprovalState
 from buddy.model.mode import Mode
@@ -338,3 +338,25 @@ def test_without_a_terminal_nobody_is_waited_for(tmp_path: Path, more: tuple[str
     assert done.returncode == code, done.stderr
     assert len(runs.asked()) == (code == 3)
     assert some_tools.noted("sent") == []
+
+
+def test_a_resume_puts_an_open_request_to_its_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUDDY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OFFICE_DB", str(tmp_path / "office.sqlite"))
+    monkeypatch.delenv("DRY_RUN", raising=False)
+    office = Path(__file__).parents[2] / "examples" / "office"
+    mail = {"recipient": "ada@example.com", "subject": "hello", "body": "there"}
+    plan = {
+        "plan_id": "p",
+        "agent_assignments": {"a": ["x"]},
+        "confidence_scores": {"x": 0.9},
+        "steps": {"x": {"tool": "email.send_email", "args": mail}},
+    }
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    config = ExecutionConfig(mode=Mode.LIVE, output_dir=str(tmp_path / "out"))
+    tools = [str(office / "tools.py")]
+    held = wiring.run([str(tmp_path / "plan.json")], tools, config, granted_by="test")
+    assert held.exit_code == 3
+    policy = str(office / "policy.toml")
+    assert wiring.resume(held.folder, tools, by="test", approvals=policy).exit_code == 0
+    assert wiring.verify(held.folder).violations == ()

@@ -88,6 +88,8 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
     known = plan.approvals.get(question.step_id)
     approval = run.home.approval(known, run.clock.now()) if known else None
     if approval is not None and approval.request.binding == wanted:
+        if approval.state is ApprovalState.PENDING:
+            approval = await _asked_again(run, approval, question.confidence)
         return _answer(run, plan, approval)
     if approval is not None and approval.state in _FINAL:
         return _answer(run, plan, approval)
@@ -105,6 +107,14 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
         run.interaction.approval_requested(request)
         return Waiting(request.approval_id, f"waits for a person: {'; '.join(request.reasons)}")
     return _answer(run, plan, run.home.vote(request.approval_id, vote, run.clock.now()))
+
+
+async def _asked_again(run: Run, approval: Approval, confidence: float | None) -> Approval:
+    """Put an open request to a policy or callback that may not have been there when it was filed."""
+    vote = await run.interaction.decide(approval.request, confidence)
+    if vote is None or any(before.by == vote.by for before in approval.votes):
+        return approval
+    return run.home.vote(approval.request.approval_id, vote, run.clock.now())
 
 
 def _edit(approval: Approval | None) -> dict[str, object] | None:

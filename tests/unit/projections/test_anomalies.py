@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from buddy.core.audit import RULES
-from buddy.journal.events import AnyEvent, BreakerMoved, LockSeen, RunResumed, Settled, UndoOutcome
+from buddy.journal.events import AnyEvent, BreakerMoved, LockSeen, Resolved, RunResumed, Settled, UndoOutcome
 from buddy.model.conflict import ConflictType
 from buddy.model.mode import Mode
 from buddy.model.outcome import OutcomeKind, StepStatus, UndoResult
@@ -199,6 +199,19 @@ def test_an_agent_that_fails_more_than_half_of_its_first_attempts() -> None:
     ((seq, anomaly),) = agent_failures(*calls([SUCCEEDED, FAILED, FAILED, FAILED]), journals.finished())
     assert (seq, anomaly.subject, anomaly.severity, anomaly.breaker) == (13, "agent:a", Severity.HIGH, True)
     assert anomaly.figures == {"tasks": 3, "first_attempts_passed": 1, "rate": 0.333333}
+
+
+def test_a_call_that_turns_out_not_to_have_happened_is_no_task_until_it_is_made_again() -> None:
+    unknown, *others = (
+        calls([kind], tool=tool) for kind, tool in ((UNKNOWN, "t"), (FAILED, "u"), (FAILED, "v"))
+    )
+    found = Resolved(
+        plan="p", step="at0", agent="a", tool="t", happened=False, by="ada", status=StepStatus.PENDING
+    )
+    failed = [event for events in others for event in events]
+    assert agent_failures(*unknown, found, *failed) == []
+    ((seq, anomaly),) = agent_failures(*unknown, *failed)
+    assert (seq, anomaly.severity, anomaly.figures["tasks"]) == (13, Severity.HIGH, 3)
 
 
 def test_half_is_not_less_than_half() -> None:

@@ -32,6 +32,7 @@ def test_evidence_is_the_first_lines_of_all_types_together() -> None:
     counts = Conflicts()
     for number in range(100, 100 + 2 * EVIDENCE):
         counts.add(conflict("r"), (), number)
+    assert counts.patterns[ConflictType.RESOURCE].evidence == list(range(100, 100 + EVIDENCE))
     assert counts.evidence == list(range(100, 100 + EVIDENCE))
     counts.add(conflict("r", ConflictType.ORDERING), (), 7)
     assert counts.evidence == [7, *range(100, 100 + EVIDENCE - 1)]
