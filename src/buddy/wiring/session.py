@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from buddy import __version__
 from buddy.adapters.home import SqliteHome, home_folder
 from buddy.adapters.inputs.canonical import StoredPlans, write_plans
+from buddy.adapters.inputs.settings import check as check_settings
 from buddy.adapters.inputs.settings import load as load_settings
 from buddy.adapters.journal import FileJournal, FileSink, blobs
 from buddy.adapters.people import Around, read_policy
@@ -98,6 +99,7 @@ class Session:
         interaction: Interaction,
         callback: Callable[[str, float], Any] | None = None,
     ) -> None:
+        check_settings(config)
         self.config = config
         self.loaded = loaded
         policy = None if config.approvals in WORDS else read_policy(Path(config.approvals))
