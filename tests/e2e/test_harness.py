@@ -1,6 +1,7 @@
 """The Python interface: calls one at a time, over restarts, and whole plans."""
 
 import asyncio
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -307,3 +308,38 @@ def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds a run of plans"):
         asyncio.run(mail(desk))
     assert len(some_tools.noted("put")) == 1
+
+
+def test_a_permission_granted_later_lets_a_held_step_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDY_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DRY_RUN", raising=False)
+    (tmp_path / "tools.py").write_text(
+        "from buddy import Preview, Risk, Restored, tool\n"
+        "@tool(risk=Risk.MEDIUM, effect='write', undo='exact', permissions={'crm.write'},\n"
+        "      resources=['c:{c}'])\n"
+        "async def put(c: str) -> dict: return {'c': c}\n"
+        "@put.preview\n"
+        "async def _(c: str): return Preview(changes=[{'resource': c}])\n"
+        "@put.undo\n"
+        "async def _(call, result): return Restored()\n"
+    )
+    plan = {
+        "plan_id": "p",
+        "agent_assignments": {"ann": ["x"]},
+        "confidence_scores": {"x": 0.9},
+        "steps": {"x": {"tool": "put", "args": {"c": "1"}}},
+    }
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    for name, permissions in (("none", "[]"), ("some", '["crm.write"]')):
+        (tmp_path / f"{name}.toml").write_text(f"[agents.ann]\npermissions = {permissions}\n")
+    flags = {"mode": "live", "output_dir": str(tmp_path / "out")}
+    config, _ = wiring.settings(tmp_path / "none.toml", flags)
+    tools = [str(tmp_path / "tools.py")]
+    held = wiring.run([str(tmp_path / "plan.json")], tools, config, granted_by="test")
+    assert (held.exit_code, held.summary["steps"]["held_by_rule"]) == (3, {"permission": 1})
+    assert wiring.resume(held.folder, tools, by="test").exit_code == 3
+    done = wiring.resume(held.folder, tools, by="test", config_file=tmp_path / "some.toml")
+    assert done.exit_code == 0
+    assert wiring.verify(held.folder).violations == ()

@@ -21,7 +21,7 @@ WAYS_ON: dict[str, str] = {
     "lock": "`buddy unlock` opens the system, then `{resume}` goes on",
     "breaker": "`buddy breaker list` shows what is open, `buddy breaker close SUBJECT` closes it, then"
     " `{resume}` goes on",
-    "permission": "a run keeps its settings: grant the permission in the configuration and run it again",
+    "permission": "grant the permission in a configuration file, then `buddy resume RUN --config FILE`",
     "unknown_tool": "`{resume}` goes on, with a file that has the tool and its handler",
     "caps": "`{resume}` goes on once the cap's window has passed",
     "dependency": "settle the steps that it depends on, then `{resume}` goes on",

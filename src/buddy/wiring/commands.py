@@ -31,7 +31,7 @@ from buddy.model.mode import Mode
 from buddy.ports import Interaction, PlanSource, RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import OUTPUTS, together
-from buddy.wiring.session import RunResult, Session, blob, environment_dry_run, home, tools
+from buddy.wiring.session import RunResult, Session, blob, environment_dry_run, home, settings, tools
 
 
 @contextmanager
@@ -105,12 +105,19 @@ def _opened(run: str) -> tuple[Path, RunStarted]:
 
 
 def _session(
-    run: str, tool_files: Sequence[str], interaction: Interaction | None, approvals: str | None = None
+    run: str,
+    tool_files: Sequence[str],
+    interaction: Interaction | None,
+    approvals: str | None = None,
+    config_file: Path | None = None,
 ) -> tuple[Path, RunStarted, Session]:
     folder, started = _opened(run)
     config = msgspec.convert({**started.config, "output_dir": str(folder)}, ExecutionConfig)
     if approvals is not None:
         config = replace(config, approvals=approvals)
+    if config_file is not None:
+        granted, _ = settings(config_file, {})
+        config = replace(config, agents=granted.agents, caps=granted.caps)
     return folder, started, Session(config, tools(tool_files, config), interaction or Quiet())
 
 
@@ -121,9 +128,20 @@ def resume(
     by: str,
     interaction: Interaction | None = None,
     approvals: str | None = None,
+    config_file: Path | None = None,
 ) -> RunResult:
-    """Go on with a run whose steps are held, or that was interrupted."""
-    folder, started, session = _session(run, tool_files, interaction, approvals)
+    """Go on with a run whose steps are held, or that was interrupted.
+
+    Args:
+        run: its id or folder.
+        tool_files: those that it began with.
+        by: the person.
+        interaction: the people around it.
+        approvals: instead of the run's own setting.
+        config_file: its agents (with their permissions) and caps replace those of the run, whose other
+            settings stay.
+    """
+    folder, started, session = _session(run, tool_files, interaction, approvals, config_file)
     missing = [c.name for c in started.contracts if session.loaded.toolbox.get(c.name) is None]
     if missing:
         raise BadInput(f"resume: expected --tools files with {', '.join(missing[:5])}, which the run uses")

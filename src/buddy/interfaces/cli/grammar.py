@@ -154,6 +154,7 @@ def _running(commands: Commands) -> None:
     _run_id(leaf)
     _tool_files(leaf)
     _approvals_flag(leaf)
+    leaf.add_argument("--config", metavar="FILE", help="take agents, permissions and caps from this file")
     leaf = _leaf(
         commands, "rollback", runs.rollback, "undo what a run did", "rollback run-7f3a --step plan_1/fill"
     )

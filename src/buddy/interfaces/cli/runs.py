@@ -58,6 +58,8 @@ def _asking(args: argparse.Namespace, config: "ExecutionConfig") -> "ExecutionCo
 
 def resume(args: argparse.Namespace) -> int:
     """Take a run up where it stopped."""
+    from pathlib import Path
+
     from buddy import wiring
     from buddy.errors import BadInput
     from buddy.interfaces.cli import people
@@ -71,7 +73,14 @@ def resume(args: argparse.Namespace) -> int:
         approvals = "ask" if present else "exit"
     person = people.user()
     with at_terminal("running", approvals == "ask", person, wiring.home) as interaction:
-        result = wiring.resume(args.run, args.tools, by=person, interaction=interaction, approvals=approvals)
+        result = wiring.resume(
+            args.run,
+            args.tools,
+            by=person,
+            interaction=interaction,
+            approvals=approvals,
+            config_file=Path(args.config) if args.config else None,
+        )
     return _report(args, result)
 
 

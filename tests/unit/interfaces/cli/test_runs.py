@@ -61,7 +61,9 @@ def test_resume_asks_only_where_somebody_can_answer(
     def records(run: str) -> Iterator[Record]:
         yield from journals.records([journals.started(config={"approvals": stored})])
 
-    def resume(run: str, files: list[str], *, by: str, interaction: Any, approvals: str | None) -> Result:
+    def resume(
+        run: str, files: list[str], *, by: str, interaction: Any, approvals: str | None, config_file: Any
+    ) -> Result:
         seen.append((run, files, by, approvals))
         return Result()
 
