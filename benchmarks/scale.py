@@ -7,6 +7,7 @@ import argparse
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -103,37 +104,32 @@ def measure(what: str, kind: str, steps: int) -> dict[str, float]:
         return found
 
 
-def table(sizes: tuple[int, ...] = SIZES) -> list[dict[str, object]]:
-    """Measure everything and print it line by line."""
-    rows: list[dict[str, object]] = []
+def exponent(points: list[tuple[int, float]]) -> float:
+    """Return the exponent of time over steps: the slope of the least squares line through the logarithms."""
+    if len(points) < 2:
+        return math.nan
+    logs = [(math.log(steps), math.log(seconds)) for steps, seconds in points]
+    x, y = (statistics.fmean(column) for column in zip(*logs, strict=True))
+    return sum((a - x) * (b - y) for a, b in logs) / sum((a - x) ** 2 for a, _ in logs)
+
+
+def table(sizes: tuple[int, ...] = SIZES) -> None:
+    """Measure everything and print it line by line; the exponent is that of all sizes so far."""
     print(
         f"{'what':<6} {'plan':<15} {'steps':>9} {'seconds':>8} {'us/step':>8} {'KB/step':>8} {'exponent':>8}"
     )
     for what in ("check", "run"):
         for kind in ("1 % conflicts", "one resource"):
-            before: tuple[int, float] | None = None
+            points: list[tuple[int, float]] = []
             for steps in sizes:
                 found = measure(what, kind, steps)
-                seconds = found["seconds"]
-                slope = (
-                    math.log(seconds / before[1]) / math.log(steps / before[0]) if before else float("nan")
-                )
-                before = (steps, seconds)
-                row = {
-                    "what": what,
-                    "plan": kind,
-                    "steps": steps,
-                    "seconds": round(seconds, 3),
-                    "kb_a_step": round(found["kb"] / steps, 2),
-                    "exponent": round(slope, 2),
-                }
-                rows.append(row)
+                points.append((steps, found["seconds"]))
                 print(
-                    f"{what:<6} {kind:<15} {steps:>9,} {seconds:>8.2f} {seconds / steps * 1e6:>8.1f}"
-                    f" {found['kb'] / steps:>8.2f} {slope:>8.2f}",
+                    f"{what:<6} {kind:<15} {steps:>9,} {found['seconds']:>8.2f}"
+                    f" {found['seconds'] / steps * 1e6:>8.1f} {found['kb'] / steps:>8.2f}"
+                    f" {exponent(points):>8.2f}",
                     flush=True,
                 )
-    return rows
 
 
 def main() -> None:
