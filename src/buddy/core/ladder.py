@@ -18,6 +18,8 @@ class Trigger(Enum):
     DEMOTE = "demote"
     LOCK = "lock"
 
+    __hash__ = object.__hash__
+
 
 MOVES: dict[tuple[Mode, Trigger], Mode] = {
     (Mode.MOCK, Trigger.PROMOTE): Mode.DRY_RUN,

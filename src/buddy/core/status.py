@@ -36,27 +36,22 @@ CHANGES: dict[tuple[S, Cause], S] = {
     (S.SUCCEEDED, Cause.UNDO): S.ROLLED_BACK,
 }
 
-_CAUSE_OF: dict[S, Cause] = {
-    S.PENDING: Cause.RETURN,
-    S.SUCCEEDED: Cause.PASS,
-    S.HELD: Cause.HOLD,
-    S.FAILED: Cause.FAIL,
-    S.ABORTED: Cause.REFUSE,
-    S.SKIPPED: Cause.SKIP,
-    S.UNKNOWN: Cause.LOSE,
-    S.ROLLED_BACK: Cause.UNDO,
-}
-
 RESUMABLE = frozenset({S.PENDING, S.HELD})
 """Statuses from which `buddy resume` takes a step up again."""
 
 
+FOLLOWS: dict[S, frozenset[S]] = {
+    status: frozenset(to for (before, _), to in CHANGES.items() if before is status) for status in S
+}
+"""The table by status alone: what a step that stands so can become."""
+
+
 def change(status: S, to: S) -> S:
-    """Return `to` if the table allows it after `status`.
+    """Return `to` if the table allows it after `status`; what stays as it is does not change.
 
     Raises:
         IllegalMove: it does not.
     """
-    if CHANGES.get((status, _CAUSE_OF[to])) is not to:
+    if to is not status and to not in FOLLOWS[status]:
         raise IllegalMove(f"a step that is {status.value} cannot become {to.value}")
     return to

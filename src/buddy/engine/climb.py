@@ -7,7 +7,7 @@ and says where it came to rest. Acting for real is `engine.live`.
 import hashlib
 from typing import Any
 
-from buddy.core import gate, permissions, references, retry
+from buddy.core import gate, ladder, permissions, references, retry
 from buddy.core.canonical import keyed_digest
 from buddy.core.catalogue import resources_of
 from buddy.core.gate import Facts, Grant
@@ -292,25 +292,36 @@ class Climb:
             return self.settle(StepStatus.ABORTED, "conflict", limit.reason)
         return self.settle(self.resting_status(limit), limit.rule, limit.reason)
 
+    def promote(self) -> None:
+        """Note that the next rung was passed.
+
+        Raises:
+            IllegalMove: there is none.
+        """
+        assert self.passed is not None
+        self.passed = ladder.move(self.passed, Trigger.PROMOTE)
+
     def go_down(self, limit: Ceiling) -> Ending:
         """Settle a step that the gate stopped after it had climbed, and record the way down."""
-        reached = self.passed
-        if reached is not None and limit.mode < reached:
-            locked = limit.rule == "lock"
+        trigger = Trigger.LOCK if limit.rule == "lock" else Trigger.DEMOTE
+        at = self.passed
+        while at is not None and limit.mode < at:
+            lower = ladder.move(at, trigger)
             self.run.record(
                 Moved(
                     plan=self.plan.plan_id,
                     step=self.step_id,
                     agent=self.step.agent,
                     tool=self.step.tool,
-                    from_mode=reached,
-                    to_mode=limit.mode,
-                    trigger=(Trigger.LOCK if locked else Trigger.DEMOTE).value,
+                    from_mode=at,
+                    to_mode=lower,
+                    trigger=trigger.value,
                     rule=limit.rule,
                     reason=limit.reason,
                     confidence=self.step.confidence,
                 )
             )
+            at = lower
         return self.rest(limit)
 
     def settle(self, status: StepStatus, rule: str, reason: str) -> Ending:

@@ -57,7 +57,7 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
         decision = gate.decide(climb.facts(), Mode.LIVE)
         if isinstance(decision, Denied):
             return climb.go_down(decision.ceiling)
-        climb.passed = Mode.LIVE
+        climb.promote()
         climb.live_attempts += 1
         record_rung(
             climb,

@@ -43,7 +43,8 @@ async def succeed(
         status=StepStatus.SUCCEEDED,
     )
     await climb.run.durable()
-    climb.passed, climb.result = Mode.LIVE, result
+    climb.promote()
+    climb.result = result
     note_done(climb, contract, result)
     return Ending(status=StepStatus.SUCCEEDED, reached=Mode.LIVE, result=result, preview=climb.preview)
 
@@ -139,7 +140,7 @@ async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Endin
         )
     )
     if happened:
-        climb.passed = Mode.LIVE
+        climb.promote()
         note_done(climb, contract, None)
     else:
         free(climb)
@@ -169,7 +170,7 @@ def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release
             await _late_failure(climb, contract, started, problem)
         else:
             await succeed(climb, contract, started, result, late=True)
-            climb.plan.put(climb.place, StepStatus.SUCCEEDED, Mode.LIVE)
+            _late_status(climb, StepStatus.SUCCEEDED)
         finally:
             release()
 
@@ -201,4 +202,13 @@ async def _late_failure(climb: Climb, contract: ToolContract, started: float, pr
     )
     free(climb)
     await climb.run.durable()
-    climb.plan.put(climb.place, StepStatus.FAILED, climb.passed)
+    _late_status(climb, StepStatus.FAILED)
+
+
+def _late_status(climb: Climb, status: StepStatus) -> None:
+    """Settle a call that was UNKNOWN; a fan-out stays UNKNOWN until a resume looks at all of its items."""
+    plan = climb.plan
+    if climb.step_id in plan.item_status:
+        plan.item_status[climb.step_id] = (status, climb.passed, climb.result)
+    elif climb.step_id == climb.step.step_id:
+        plan.put(climb.place, status, climb.passed)

@@ -8,6 +8,7 @@ from buddy.core.duplicates import ActionIndex
 from buddy.core.findings import Findings
 from buddy.core.ordering import Schedule
 from buddy.core.rollback import Done
+from buddy.core.status import change
 from buddy.model.conflict import StepRef
 from buddy.model.decision import Ceiling
 from buddy.model.mode import Mode
@@ -89,7 +90,15 @@ class PlanState:
         return _MODES[self._reached[place]]
 
     def put(self, place: int, status: StepStatus, reached: Mode | None) -> None:
-        """Note where a step stands and the highest rung that it passed."""
+        """Move a step to a status that may follow its own, and note the highest rung that it passed.
+
+        Raises:
+            IllegalMove: the table of `core.status` has no such change.
+        """
+        self.restore(place, change(self.status(place), status), reached)
+
+    def restore(self, place: int, status: StepStatus, reached: Mode | None) -> None:
+        """Set where a step stands, as a journal tells it."""
         if self._status[place] == 0 and status is not StepStatus.PENDING:
             self.unsettled -= 1
         elif self._status[place] != 0 and status is StepStatus.PENDING:

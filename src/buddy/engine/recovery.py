@@ -220,7 +220,7 @@ class Past:
 
     def _put_step(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:
         status = self._standing(state, run, name, step)
-        state.put(place, status, step.reached)
+        state.restore(place, status, step.reached)
         undoes = run.config.mode is Mode.LIVE and run.config.enable_rollback_on_failure
         if status is StepStatus.FAILED and undoes and not step.unrehearsed:
             state.failed_groups.add(state.step(place).group)
@@ -262,7 +262,7 @@ class Past:
         succeeded = [part for part in done if part.status is StepStatus.SUCCEEDED]
         if state.status(place) is StepStatus.PENDING and count and len(succeeded) == count:
             reached = min((part.reached for part in done if part.reached is not None), default=None)
-            state.put(place, StepStatus.SUCCEEDED, reached)
+            state.restore(place, StepStatus.SUCCEEDED, reached)
             state.keep(place, [None if part.result is UNSET else part.result for part in done])
 
     def _put_call(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:

@@ -118,7 +118,8 @@ async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
             limit=final if error is None else None,
         )
         if error is None:
-            climb.passed = Mode.DRY_RUN
+            if first:
+                climb.promote()
             climb.run.probe_passed(climb.step.tool, climb.step.agent)
             return None if final is None else climb.at_rest(final)
         if again is None:

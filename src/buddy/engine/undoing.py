@@ -41,7 +41,8 @@ async def roll_back(
         if result in RESTORED:
             plan.done.remove(done)
             place = plan.schedule.index.get(done.step_id.split("[")[0])
-            if place is not None:
+            if place is not None and plan.status(place) is StepStatus.SUCCEEDED:
+                # A fan-out of which an item failed stays FAILED, whatever became of the others.
                 plan.put(place, StepStatus.ROLLED_BACK, Mode.LIVE)
             plan.actions.free(run.digest(done.tool, done.args))
             if not run.config.isolate:
