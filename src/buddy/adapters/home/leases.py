@@ -6,16 +6,21 @@ of its resources, and the oldest one only waits for those who act: nobody starve
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from buddy.adapters.home.owners import Owner
 from buddy.errors import IllegalMove
 from buddy.ports import LeaseWant
 
-_MINE = "SELECT resource, is_write, held, ticket FROM leases WHERE holder = ?"
-_AHEAD = (
-    "SELECT owner FROM leases WHERE resource = ? AND holder <> ? AND (is_write OR ?) AND (held OR ticket < ?)"
-    " LIMIT 1"
+_ON = (
+    "SELECT resource, ticket, holder, owner, is_write, held FROM leases"
+    " WHERE resource IN (SELECT value FROM json_each(?))"
+)
+_OF = (
+    "SELECT resource, ticket, holder, owner, is_write, held FROM leases"
+    " WHERE holder IN (SELECT value FROM json_each(?))"
 )
 _GRANT = "UPDATE leases SET held = 1 WHERE holder = ?"
 _ENTER = "INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?)"
@@ -24,6 +29,19 @@ _BURY = "DELETE FROM leases WHERE owner = ?"
 _LAST = "SELECT value FROM counters WHERE name = 'ticket'"
 _KEEP = "UPDATE counters SET value = ? WHERE name = 'ticket'"
 
+_encode = msgspec.json.Encoder().encode
+
+
+class _Row(msgspec.Struct):
+    """One lease: who holds a resource, or waits for it."""
+
+    resource: str
+    ticket: int
+    holder: str
+    owner: str
+    is_write: int
+    held: int
+
 
 def acquire(connection: sqlite3.Connection, owner: Owner, wants: Sequence[LeaseWant]) -> list[bool]:
     """Grant each want whole, or queue it; a want asked for again keeps its place.
@@ -31,38 +49,97 @@ def acquire(connection: sqlite3.Connection, owner: Owner, wants: Sequence[LeaseW
     Raises:
         IllegalMove: a holder asks for other resources than those it holds.
     """
-    last = connection.execute(_LAST).fetchone()[0]
-    ticket = last
-    granted = []
-    for want in wants:
-        holder = f"{owner.token}/{want.holder}"
+    book = _Book(connection, owner, wants)
+    granted = [book.ask(f"{owner.token}/{want.holder}", want) for want in wants]
+    book.write()
+    return granted
+
+
+class _Book:
+    """The leases that a batch of wants has to do with, read in two statements and written in as few."""
+
+    def __init__(self, connection: sqlite3.Connection, owner: Owner, wants: Sequence[LeaseWant]) -> None:
+        self._connection = connection
+        self._owner = owner
+        self._on: dict[str, list[_Row]] = {}
+        self._of: dict[str, list[_Row]] = {}
+        self._entered: list[_Row] = []
+        self._granted: list[str] = []
+        self._left: list[str] = []
+        self._last = self._ticket = connection.execute(_LAST).fetchone()[0]
+        resources = {resource for want in wants for resource, _ in want.resources}
+        for row in self._read(_OF, {f"{owner.token}/{want.holder}" for want in wants}):
+            self._of.setdefault(row.holder, []).append(row)
+            self._on.setdefault(row.resource, []).append(row)
+        for row in self._read(_ON, resources):
+            if row.holder not in self._of:
+                self._on.setdefault(row.resource, []).append(row)
+
+    def _read(self, statement: str, keys: Iterable[str]) -> list[_Row]:
+        return [_Row(*row) for row in self._connection.execute(statement, (_encode(list(keys)).decode(),))]
+
+    def ask(self, holder: str, want: LeaseWant) -> bool:
+        """Grant a want, or leave it waiting at its place."""
         claims = _claims(want)
-        known = {
-            resource: (is_write, held, number)
-            for resource, is_write, held, number in connection.execute(_MINE, (holder,))
-        }
-        if known and {resource: row[0] for resource, row in known.items()} != claims:
-            if any(held for _, held, _ in known.values()):
+        known = self._of.get(holder, [])
+        if known and {row.resource: row.is_write for row in known} != claims:
+            if any(row.held for row in known):
                 raise IllegalMove(
                     f"{want.holder} holds leases and asks for others; it has to release them first"
                 )
-            connection.execute(_LEAVE, (holder,))
-            known = {}
+            self._leave(holder)
+            known = []
         if known:
-            _, held, number = next(iter(known.values()))
-            if not held and _free(connection, owner, holder, claims, number):
-                connection.execute(_GRANT, (holder,))
-                held = 1
-            granted.append(bool(held))
-            continue
-        ticket += 1
-        free = _free(connection, owner, holder, claims, ticket)
+            if not known[0].held and self._free(holder, claims, known[0].ticket):
+                for row in known:
+                    row.held = 1
+                self._granted.append(holder)
+            return bool(known[0].held)
+        self._ticket += 1
+        free = self._free(holder, claims, self._ticket)
+        rows = [
+            _Row(resource, self._ticket, holder, self._owner.token, is_write, free)
+            for resource, is_write in claims.items()
+        ]
+        for row in rows:
+            self._on.setdefault(row.resource, []).append(row)
+        self._of[holder] = rows
+        self._entered += rows
+        return free
+
+    def write(self) -> None:
+        """Bring the database up to what was decided."""
+        many = self._connection.executemany
+        if self._left:
+            many(_LEAVE, [(holder,) for holder in self._left])
+        if self._granted:
+            many(_GRANT, [(holder,) for holder in self._granted])
+        if self._entered:
+            many(_ENTER, [msgspec.structs.astuple(row) for row in self._entered])
+        if self._ticket != self._last:
+            self._connection.execute(_KEEP, (self._ticket,))
+
+    def _free(self, holder: str, claims: dict[str, int], ticket: int) -> bool:
+        """Whether nobody who is in the way is alive; those who are dead are buried."""
         for resource, is_write in claims.items():
-            connection.execute(_ENTER, (resource, ticket, holder, owner.token, is_write, free))
-        granted.append(free)
-    if ticket != last:
-        connection.execute(_KEEP, (ticket,))
-    return granted
+            for row in list(self._on.get(resource, ())):
+                ahead = row.held or row.ticket < ticket
+                if row.holder == holder or not ahead or not (row.is_write or is_write):
+                    continue
+                if self._owner.lives(row.owner):
+                    return False
+                self._forget(row.owner)
+        return True
+
+    def _forget(self, token: str) -> None:
+        bury(self._connection, token)
+        for resource, rows in self._on.items():
+            self._on[resource] = [row for row in rows if row.owner != token]
+
+    def _leave(self, holder: str) -> None:
+        self._left.append(holder)
+        for row in self._of.pop(holder):
+            self._on[row.resource] = [one for one in self._on.get(row.resource, ()) if one.holder != holder]
 
 
 def release(connection: sqlite3.Connection, owner: Owner, holders: Sequence[str]) -> None:
@@ -85,16 +162,3 @@ def _claims(want: LeaseWant) -> dict[str, int]:
     for resource, is_write in want.resources:
         claims[resource] = claims.get(resource, 0) | is_write
     return claims
-
-
-def _free(
-    connection: sqlite3.Connection, owner: Owner, holder: str, claims: dict[str, int], ticket: int
-) -> bool:
-    for resource, is_write in claims.items():
-        while (
-            row := connection.execute(_AHEAD, (resource, holder, is_write, ticket)).fetchone()
-        ) is not None:
-            if owner.lives(row[0]):
-                return False
-            bury(connection, row[0])
-    return True

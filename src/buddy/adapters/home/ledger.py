@@ -17,10 +17,9 @@ _SINCE = (
     "SELECT 1 FROM action_resources JOIN actions ON actions.id = action"
     " WHERE resource = ? AND action > ? AND digest <> ? LIMIT 1"
 )
-_ENTER = (
-    "INSERT INTO actions (digest, run_id, step, tool, agent, at, irreversible, resources)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-)
+_KNOWN = "SELECT DISTINCT digest FROM actions WHERE digest IN (SELECT value FROM json_each(?))"
+_NEXT = "SELECT coalesce(max(id), 0) + 1 FROM actions"
+_ENTER = "INSERT INTO actions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _RESOURCE = "INSERT INTO action_resources VALUES (?, ?)"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -40,12 +39,62 @@ def admit(
         return [Refused("lock", reason)] * len(actions)
     admitted = Admitted(state.epoch)
     answers: list[Admitted | Refused] = []
+    books = _Books(connection, actions)
     for action in actions:
-        refused = _refusal(connection, action, now, window_s, caps)
+        refused = _refusal(connection, action, now, window_s, caps, books)
         if refused is None:
-            _enter(connection, action, now, caps)
+            _enter(connection, action, now, caps, books)
         answers.append(refused or admitted)
+    books.write()
     return answers
+
+
+class _Books:
+    """The ledger for a batch of actions, read and written in a statement each."""
+
+    def __init__(self, connection: sqlite3.Connection, actions: Sequence[Action]) -> None:
+        self._connection = connection
+        digests = _encode([action.digest for action in actions]).decode()
+        self._known = {digest for (digest,) in connection.execute(_KNOWN, (digests,))}
+        self._next = connection.execute(_NEXT).fetchone()[0]
+        self._rows: list[tuple[object, ...]] = []
+        self._resources: list[tuple[str, int]] = []
+
+    def knows(self, action: Action) -> bool:
+        """Whether an action with this digest may be in the ledger; what waits to be written then is."""
+        if action.digest not in self._known:
+            return False
+        self.write()
+        return True
+
+    def enter(self, action: Action, now: float) -> None:
+        """Enter an action; a retry is taken out and entered again, as it comes after what happened since."""
+        if self.knows(action):
+            _take_out(self._connection, action)
+        resources = tuple(dict.fromkeys(action.resources))
+        self._known.add(action.digest)
+        self._rows.append(
+            (
+                self._next,
+                action.digest,
+                action.run_id,
+                action.step,
+                action.tool,
+                action.agent,
+                now,
+                action.irreversible,
+                _encode(resources),
+            )
+        )
+        self._resources += [(resource, self._next) for resource in resources]
+        self._next += 1
+
+    def write(self) -> None:
+        """Write what was entered."""
+        if self._rows:
+            self._connection.executemany(_ENTER, self._rows)
+            self._connection.executemany(_RESOURCE, self._resources)
+            self._rows, self._resources = [], []
 
 
 def settle(connection: sqlite3.Connection, run_id: str, freed: Sequence[str]) -> None:
@@ -89,7 +138,12 @@ def earlier(
 
 
 def _refusal(
-    connection: sqlite3.Connection, action: Action, now: float, window_s: float, caps: Sequence[Cap]
+    connection: sqlite3.Connection,
+    action: Action,
+    now: float,
+    window_s: float,
+    caps: Sequence[Cap],
+    books: _Books,
 ) -> Refused | None:
     if action.approval is not None:
         reason = approvals.objection(connection, action, now)
@@ -105,6 +159,7 @@ def _refusal(
         action.writes
         and action.ledger
         and not (action.repeat or action.idempotent or action.ignore_duplicates)
+        and books.knows(action)
     ):
         since = now - window_s
         same = earlier(
@@ -119,34 +174,23 @@ def _refusal(
     return None
 
 
-def _enter(connection: sqlite3.Connection, action: Action, now: float, caps: Sequence[Cap]) -> None:
+def _enter(
+    connection: sqlite3.Connection, action: Action, now: float, caps: Sequence[Cap], books: _Books
+) -> None:
     if action.approval is not None:
         approvals.consume(connection, action.approval, action.step)
     if caps:
         usage.enter(connection, action, now)
-    if not (action.writes and action.ledger):
-        return
-    resources = tuple(dict.fromkeys(action.resources))
-    row = (
-        action.digest,
-        action.run_id,
-        action.step,
-        action.tool,
-        action.agent,
-        now,
-        action.irreversible,
-        _encode(resources),
-    )
-    entered = connection.execute(_ENTER, row)
-    if not entered.rowcount:
-        # Taken out and entered again rather than changed: a retry comes after what happened since.
-        for number, old in connection.execute(
-            "SELECT id, resources FROM actions WHERE digest = ? AND run_id = ? AND step = ?", row[:3]
-        ).fetchall():
-            _remove(connection, number, old)
-        entered = connection.execute(_ENTER, row)
-    for resource in resources:
-        connection.execute(_RESOURCE, (resource, entered.lastrowid))
+    if action.writes and action.ledger:
+        books.enter(action, now)
+
+
+def _take_out(connection: sqlite3.Connection, action: Action) -> None:
+    for number, resources in connection.execute(
+        "SELECT id, resources FROM actions WHERE digest = ? AND run_id = ? AND step = ?",
+        (action.digest, action.run_id, action.step),
+    ).fetchall():
+        _remove(connection, number, resources)
 
 
 def _remove(connection: sqlite3.Connection, number: int, resources: bytes) -> None:

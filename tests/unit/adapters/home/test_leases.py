@@ -235,6 +235,36 @@ def test_it_does_what_the_model_does(
     assert rows(pair[0]) == 0
 
 
+@settings(max_examples=120, deadline=None)
+@given(
+    batches=st.lists(
+        st.tuples(
+            st.integers(0, 1),
+            st.dictionaries(st.sampled_from("abcdef"), RESOURCES, min_size=1),
+            st.sets(st.sampled_from("abcdef")),
+        ),
+        max_size=12,
+    )
+)
+def test_wants_of_one_batch_are_taken_one_after_another(
+    pair: tuple[SqliteHome, SqliteHome], batches: list[tuple[int, dict[str, dict[str, bool]], set[str]]]
+) -> None:
+    model = Model()
+    claims: dict[tuple[int, str], dict[str, bool]] = {}
+    for number, wants, leaving in batches:
+        known = {holder: claims.setdefault((number, holder), wanted) for holder, wanted in wants.items()}
+        asked = [LeaseWant(holder, tuple(wanted.items())) for holder, wanted in known.items()]
+        said = [model.acquire((number, holder), wanted) for holder, wanted in known.items()]
+        assert pair[number].acquire(asked) == said
+        pair[number].release(sorted(leaving))
+        for holder in leaving:
+            model.release((number, holder))
+            claims.pop((number, holder), None)
+    for number, holder in claims:
+        pair[number].release([holder])
+    assert rows(pair[0]) == 0
+
+
 def test_nobody_starves(home: SqliteHome) -> None:
     """One that wants everything gets it although others come and go without end."""
     draw = random.Random(1)

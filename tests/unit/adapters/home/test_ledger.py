@@ -220,6 +220,28 @@ def test_it_does_what_the_books_do(shared: SqliteHome, steps: list[tuple[str, st
     assert resources == sum(len(row.resources) for row in books.rows)
 
 
+@settings(max_examples=120, deadline=None)
+@given(batches=st.lists(STEPS, max_size=5))
+def test_actions_of_one_batch_are_taken_one_after_another(
+    shared: SqliteHome, batches: list[list[tuple[str, str, str, bool, int]]]
+) -> None:
+    shared.settle("run", ["p/1", "p/2", "p/3", "p/4"])
+    books = Books()
+    for number, batch in enumerate(batches):
+        now = NOW + 30 * number
+        wanted = [
+            action(step, digest, repeat=repeat, resources=RESOURCES_OF[digest])
+            for _, step, digest, repeat, _ in batch
+        ]
+        answers = shared.admit(wanted, now, 100.0, ())
+        assert [isinstance(answer, Admitted) for answer in answers] == [
+            books.admit(one, now, 100.0) for one in wanted
+        ]
+    with shared._database.reading as connection:
+        resources = connection.execute("SELECT count(*) FROM action_resources").fetchone()[0]
+    assert resources == sum(len(row.resources) for row in books.rows)
+
+
 class TestCaps:
     def call(
         self, home: SqliteHome, number: int, caps: tuple[Cap, ...], now: float = NOW, **fields: Any
