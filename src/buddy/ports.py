@@ -90,6 +90,10 @@ class OutputSink(Protocol):
         """Bring every output up to this record."""
         ...
 
+    def alerts(self) -> list[str]:
+        """Return what the outputs found that the run has not, a sentence each, once."""
+        ...
+
     def close(self) -> None:
         """Write what can only be written at the end."""
         ...

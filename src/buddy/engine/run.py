@@ -140,6 +140,11 @@ class Run:
         """Make everything recorded durable, in this thread."""
         self._unflushed = 0
         self.journal.flush()
+        self._hear()
+
+    def _hear(self) -> None:
+        for sentence in self._sink.alerts():
+            self.interaction.alert(sentence)
 
     def durable(self) -> "asyncio.Future[None]":
         """Return a future that is done when everything recorded so far is durable.
@@ -269,7 +274,7 @@ class Run:
     def _raised(self, anomaly: Anomaly) -> None:
         if anomaly.severity is not Severity.HIGH:
             return
-        self.interaction.alert(f"{anomaly.type.value}: {anomaly.subject}: {anomaly.recommendation}")
+        self.interaction.alert(anomaly.sentence)
         if not (self.config.breaker and anomaly.breaker) or self.clock.virtual:
             return
         if anomaly.subject.startswith(("tool:", "agent:")) and anomaly.subject not in self._shared.breakers:
@@ -323,8 +328,11 @@ class Run:
         if self._freed:
             self.home.settle(self.run_id, self._freed)
             self._freed = []
-        self._sink.close()
-        self.journal.close()
+        try:
+            self.journal.close()
+        finally:
+            self._sink.close()
+            self._hear()
 
 
 def _with_epoch(intent: Intent, epoch: int) -> Intent:

@@ -110,6 +110,11 @@ class Anomaly(Struct, frozen=True, kw_only=True):
     observations: int = 1
     evidence: list[int] = []
 
+    @property
+    def sentence(self) -> str:
+        """What a person is told at once."""
+        return f"{self.type.value}: {self.subject}: {self.recommendation}"
+
 
 class Watch:
     """Finds the anomalies of a run while its journal is written.
@@ -117,17 +122,20 @@ class Watch:
     The engine takes them from `feed`; the outputs `follow` the same watch (or their own) and read
     `found`. Whichever comes first brings it up to a record, so that each record is folded once.
 
+    Args:
+        audited: look for `unsafe_escalation` too, which a run may leave to the fold of its outputs.
+
     Attributes:
         run: the fold beneath.
         found: the first `LISTED` of each type, in the order found.
         counts: by type, all of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, audited: bool = True) -> None:
         self.run = Run()
         self.found: list[Anomaly] = []
         self.counts = dict.fromkeys(AnomalyType, 0)
-        self._audit = Audit()
+        self._audit = Audit() if audited else None
         self._fresh: list[Anomaly] = []
         self._streaks: dict[str, Streak] = {}
         self._agents: dict[str, FirstAttempts] = {}
@@ -148,7 +156,7 @@ class Watch:
             return
         if self._fresh:
             self._fresh = []
-        violations = self._audit.feed(record)
+        violations = self._audit.feed(record) if self._audit is not None else ()
         run.feed(record)
         for violation in violations:
             if violation.rule not in NOT_LIVE and not _below_live(record):

@@ -31,7 +31,8 @@ from buddy.model.mode import Mode
 from buddy.ports import Interaction, PlanSource, RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import OUTPUTS, together
-from buddy.wiring.session import RunResult, Session, blob, environment_dry_run, home, settings, tools
+from buddy.wiring.folder import blob
+from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
 
 
 @contextmanager

@@ -39,7 +39,8 @@ from buddy.model.plan import Plan, Step
 from buddy.projections.phrases import previewed, quoted, short
 from buddy.projections.story import story
 from buddy.wiring.commands import records, resume, run, verify
-from buddy.wiring.session import PLANS, RunResult, environment_dry_run, home
+from buddy.wiring.folder import PLANS
+from buddy.wiring.session import RunResult, environment_dry_run, home
 
 INPUTS = ("sales.json", "support.json", "projects.json")
 PERSON = "you"

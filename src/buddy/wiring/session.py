@@ -19,7 +19,7 @@ from buddy.adapters.home import SqliteHome, home_folder
 from buddy.adapters.inputs.canonical import StoredPlans, write_plans
 from buddy.adapters.inputs.settings import check as check_settings
 from buddy.adapters.inputs.settings import load as load_settings
-from buddy.adapters.journal import FileJournal, FileSink, blobs
+from buddy.adapters.journal import FileJournal, FileSink
 from buddy.adapters.people import Around, read_policy
 from buddy.adapters.system import EnvSecrets, RandomIds, RealClock, SeededIds, VirtualClock, run_virtual
 from buddy.adapters.tools.catalogue import LoadedTools, load
@@ -31,15 +31,15 @@ from buddy.engine.recovery import Past
 from buddy.engine.run import Ports, Run
 from buddy.errors import BadInput
 from buddy.journal.codec import Head
-from buddy.journal.events import FORMAT, InputDigest, Record, RunResumed, RunStarted
+from buddy.journal.events import FORMAT, InputDigest, RunResumed, RunStarted
 from buddy.model.config import ExecutionConfig
 from buddy.model.mode import Mode
-from buddy.ports import Clock, HomeStore, Interaction, PlanSource, RunRow, World
+from buddy.ports import Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
+from buddy.wiring.folder import PLANS, blob, outputs_of, read_again
 
 T = TypeVar("T")
-PLANS = "plans.jsonl"
 WORDS = ("ask", "wait", "exit")
 Work = Callable[[Run, PlanSource, Past], Coroutine[Any, Any, int]]
 
@@ -150,8 +150,8 @@ class Session:
             folder = Path(config.output_dir or f"runs/{run_id}")
             journal = FileJournal.create(folder)
             stored = write_plans(folder / PLANS, source.plans())
-            fold = Watch()
-            ports = self._ports(journal, FileSink(folder, together(fold)), books)
+            sink, fold = outputs_of(folder, known.steps)
+            ports = self._ports(journal, sink, books)
             run = Run(run_id, config, ports, key, environment=dry, watch=fold)
             store.register_run(self._row(run_id, folder, Head(), "running"))
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, known.tools)
@@ -209,7 +209,7 @@ class Session:
         with tempfile.TemporaryDirectory(prefix="buddy-") as folder, closing(SqliteHome(Path(folder))) as own:
             yield own
 
-    def _ports(self, journal: FileJournal, sink: FileSink, books: HomeStore) -> Ports:
+    def _ports(self, journal: FileJournal, sink: OutputSink, books: HomeStore) -> Ports:
         ids = SeededIds(self.config.seed) if self.virtual else RandomIds()
         return Ports(
             clock=self.clock,
@@ -263,7 +263,7 @@ class Session:
         with closing(home()) as store, self._books(store) as books:
             fold = Watch()
             past = Past(lambda digest: blob(folder, digest))
-            journal, sink = _read_again(folder, fold, past)
+            journal, sink = read_again(folder, fold, past)
             run = Run(
                 run_id,
                 self.config,
@@ -305,7 +305,7 @@ class Session:
         past: Past | None = None
         if chosen is not None and (chosen / "journal.jsonl").is_file():
             past = Past(lambda digest: blob(chosen, digest))
-            journal, sink = _read_again(chosen, fold, past)
+            journal, sink = read_again(chosen, fold, past)
             assert past.started is not None
             if past.started.kind != "calls":
                 raise BadInput(f"{chosen} holds a run of plans; choose another folder for calls")
@@ -368,24 +368,7 @@ class OpenCalls:
             self._store.keep_head(self._run.run_id, self._run.journal.head, state)
 
 
-def _read_again(folder: Path, fold: Watch, past: Past) -> tuple[FileJournal, FileSink]:
-    """Open a journal again and bring outputs, anomalies and the past up to its end."""
-    records: list[Record] = []
-    journal = FileJournal.open(folder, seen=records.append)
-    sink = FileSink(folder, together(fold))
-    for record in records:
-        past.feed(record)
-        sink.feed(record)
-        fold.feed(record)
-    return journal, sink
-
-
 def told(config: ExecutionConfig) -> dict[str, Any]:
     """Return the settings as the journal keeps them; where the run lies is no setting of its own."""
     told: dict[str, Any] = msgspec.to_builtins(replace(config, output_dir=None))
     return told
-
-
-def blob(folder: Path, digest: str) -> bytes:
-    """Return a large result of a run."""
-    return blobs.read(folder, digest)

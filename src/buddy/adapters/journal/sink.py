@@ -1,18 +1,22 @@
 """The outputs of a run as files in the run's folder."""
 
+import fcntl
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buddy.adapters.journal.disk import Disk, stop, write_all, write_whole
-from buddy.errors import ClosedStop
+from buddy.errors import BadInput, ClosedStop
 from buddy.journal.events import Record
 
 if TYPE_CHECKING:
     from buddy.projections.outputs import Output
 
 BUFFER = 64 * 1024
+WAIT_S = 10.0
+LOOK_EVERY_S = 0.01
 
 
 class _Growing:
@@ -28,27 +32,69 @@ class _Growing:
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
 
 
+def lock_outputs(folder: Path) -> int:
+    """Be the only one who writes the outputs in a folder; returns the file descriptor that keeps it so.
+
+    Waits, for `WAIT_S` at most, until another has closed or its process has ended.
+
+    Raises:
+        BadInput: another process is still writing them.
+        OSError: the folder cannot be opened or locked.
+    """
+    file = os.open(folder, os.O_RDONLY)
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError as problem:
+            if time.monotonic() > until:
+                os.close(file)
+                raise BadInput(
+                    f"{folder}: another process is still writing the outputs of this run"
+                ) from problem
+        except OSError:
+            os.close(file)
+            raise
+        time.sleep(LOOK_EVERY_S)
+
+
 class FileSink:
     """Writes projections into a run's folder; `ports.OutputSink`.
 
     `.jsonl` files begin empty and grow, `.json` files are put in place whole at the end. Feed it from
     the journal's first record on, also when a run is taken up again.
 
+    One sink at a time writes into a folder; see `lock_outputs`.
+
     Args:
         folder: of the run.
         outputs: file name -> projection.
         disk: the system calls.
+        lock: of the outputs, where the caller took it.
 
     Raises:
+        BadInput: another process is still writing these outputs.
         ClosedStop: here and from every method: a file could not be written.
     """
 
-    def __init__(self, folder: Path, outputs: "Mapping[str, Output]", *, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        outputs: "Mapping[str, Output]",
+        *,
+        disk: Disk | None = None,
+        lock: int | None = None,
+    ) -> None:
         self.folder = folder
         self._disk = disk or Disk()
         self._stopped = ""
         self._closed = False
         self._growing: list[_Growing] = []
+        try:
+            self._lock = lock_outputs(folder) if lock is None else lock
+        except OSError as problem:
+            raise self._stop(folder, problem) from problem
         self._outputs = {folder / name: output for name, output in outputs.items()}
         self._routes: dict[type, tuple[list[Callable[[Record], bytes]], list[_Growing]]] = {}
         for path, output in self._outputs.items():
@@ -76,6 +122,10 @@ class FileSink:
                 growing.buffer += data
                 if len(growing.buffer) >= BUFFER:
                     self._write(growing)
+
+    def alerts(self) -> list[str]:
+        """Return nothing: the run shares the fold beneath the outputs."""
+        return []
 
     def _route(self, kind: type) -> tuple[list[Callable[[Record], bytes]], list[_Growing]]:
         """Return who has to hear of a kind of event: an output without `EVENTS` hears of all."""
@@ -110,6 +160,13 @@ class FileSink:
             self._stopped = self._stopped or f"the outputs in {self.folder} are closed"
             self._let_go()
 
+    def drop(self) -> None:
+        """Let go of the files as they are."""
+        if not self._closed:
+            self._closed = True
+            self._stopped = self._stopped or f"the outputs in {self.folder} are closed"
+            self._let_go()
+
     def _finish(self) -> None:
         for path, output in self._outputs.items():
             data = output.close()
@@ -140,3 +197,4 @@ class FileSink:
         for growing in self._growing:
             os.close(growing.file)
         self._growing = []
+        os.close(self._lock)
