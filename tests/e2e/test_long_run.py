@@ -16,7 +16,7 @@ from buddy.wiring.folder import SCRIBE_FROM
 from e2e import some_runs as runs
 from e2e.some_tools import noted
 
-MANY = SCRIBE_FROM + 10
+MANY = SCRIBE_FROM // 4 + 10
 
 
 @pytest.fixture(autouse=True)

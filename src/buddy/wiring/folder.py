@@ -5,18 +5,27 @@ from pathlib import Path
 from buddy.adapters.journal import FileJournal, FileSink, ScribeSink, blobs
 from buddy.engine.recovery import Past
 from buddy.journal.events import Record
+from buddy.model.mode import Mode
 from buddy.ports import OutputSink
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
 
 PLANS = "plans.jsonl"
-SCRIBE_FROM = 2_000
-"""Steps from which a second process is worth its start."""
+SCRIBE_FROM = 8_000
+"""Journal lines from which a second process is worth its start."""
+_LINES = {Mode.MOCK: 1, Mode.DRY_RUN: 2, Mode.LIVE: 4}
+"""Lines that a step takes in a run of this mode."""
 
 
-def outputs_of(folder: Path, steps: int) -> tuple[OutputSink, Watch]:
-    """Return what writes the outputs of a run, and the run's own fold: a long run has a scribe."""
-    if steps >= SCRIBE_FROM and ScribeSink.possible():
+def outputs_of(folder: Path, mode: Mode, steps: int) -> tuple[OutputSink, Watch]:
+    """Return what writes the outputs of a run, and the run's own fold: a long run has a scribe.
+
+    Args:
+        folder: of the run.
+        mode: of the run.
+        steps: that its plans declare.
+    """
+    if steps * _LINES[mode] >= SCRIBE_FROM and ScribeSink.possible():
         return ScribeSink(folder), Watch(audited=False)
     fold = Watch()
     return FileSink(folder, together(fold)), fold

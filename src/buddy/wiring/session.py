@@ -150,7 +150,7 @@ class Session:
             folder = Path(config.output_dir or f"runs/{run_id}")
             journal = FileJournal.create(folder)
             stored = write_plans(folder / PLANS, source.plans())
-            sink, fold = outputs_of(folder, known.steps)
+            sink, fold = outputs_of(folder, config.mode, known.steps)
             ports = self._ports(journal, sink, books)
             run = Run(run_id, config, ports, key, environment=dry, watch=fold)
             store.register_run(self._row(run_id, folder, Head(), "running"))
