@@ -39,8 +39,11 @@ from buddy.journal.events import (
     RunResumed,
     RunStarted,
     Settled,
+    TaskAssigned,
     UndoIntent,
     UndoOutcome,
+    WaveFinished,
+    WaveStarted,
 )
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
@@ -81,6 +84,9 @@ class Audit:
             RunResumed: self._resumed,
             ContractSeen: self._contract_seen,
             PlanStarted: _nothing,
+            WaveStarted: _nothing,
+            TaskAssigned: _nothing,
+            WaveFinished: _nothing,
             ConflictFound: _nothing,
             Reassigned: _nothing,
             Expanded: self._expanded,

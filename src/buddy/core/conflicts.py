@@ -83,6 +83,8 @@ class Detector:
             self.findings.aborted[ordinal, schedule.index[step_id]] = Ceiling(Mode.MOCK, "conflict", reason)
         self._ordering(ordinal, schedule)
         self._timeouts(ordinal, schedule)
+        if plan.fleet is not None and self._config.mode is not Mode.MOCK:
+            self._unsure(ordinal, schedule)
         if self._config.mode is Mode.LIVE:
             self._duplicates(ordinal, schedule)
         self._collect(ordinal, schedule)
@@ -187,6 +189,15 @@ class Detector:
             approve_all=self._config.approval_required == "all",
             budget=self._config.max_live_escalations,
         )
+
+    def _unsure(self, ordinal: int, schedule: Schedule) -> None:
+        """Keep the tasks of a fleet of which nobody is sure enough at MOCK."""
+        least = self._config.confidence_threshold
+        for place, step in enumerate(schedule.steps):
+            if not (step.confidence or 0.0) >= least:
+                said = f"a task of confidence {step.confidence or 0.0:g} is not assigned above MOCK"
+                limit = Ceiling(Mode.MOCK, "confidence", f"{said} (confidence_threshold {least:g})")
+                self.findings.ceilings[ordinal, place] = limit
 
     def _timeouts(self, ordinal: int, schedule: Schedule) -> None:
         deadline = self._config.deadline_s

@@ -79,6 +79,9 @@ class Schedule:
         one_by_one = self._is_sequential(agent)
         if self.plan.chain or earlier in self.after[later]:
             return True
+        one, other = self.steps[earlier].task, self.steps[later].task
+        if self.plan.fleet == "waves" and one is not None and other is not None and one.wave < other.wave:
+            return True
         if not one_by_one:
             return self._leads(earlier, later)
         if agent == self.steps[later].agent:
@@ -89,7 +92,8 @@ class Schedule:
 
     def _is_sequential(self, agent: str) -> bool:
         known = self.plan.agents.get(agent)
-        return known is None or known.capacity == 1
+        # The tasks of a fleet may change hands, so that no agent orders them.
+        return self.plan.fleet is None and (known is None or known.capacity == 1)
 
     def _with_implied_order(self, tools: Edges) -> Edges:
         if self.plan.chain:

@@ -8,7 +8,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import jsonschema_rs
 import msgspec
@@ -42,6 +42,27 @@ def plan_document(data: bytes, place: str) -> PlanDocument:
     """
     refuse_duplicate_keys(data, place)
     return known_document(data, place)
+
+
+D = TypeVar("D", bound=msgspec.Struct)
+
+
+def document_of(data: bytes, kind: type[D], place: str) -> D:
+    """Read one JSON object as a struct type.
+
+    Args:
+        data: JSON text.
+        kind: the struct type.
+        place: where it comes from, for the errors.
+
+    Raises:
+        BadInput: with every problem of the text; the first `MAX_PROBLEMS` are listed.
+    """
+    refuse_duplicate_keys(data, place)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        explain(data, kind, place, problem)
 
 
 def known_document(data: bytes, place: str) -> PlanDocument:

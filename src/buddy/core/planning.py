@@ -105,6 +105,16 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
     yield from _graph_problems(plan.steps)
 
 
+def call_problems(name: str, args: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the id and the arguments of a call that is read on its own."""
+    if not _is_id(name):
+        yield f"id {shown(name)}: {_NO_ID}"
+    if _is_deep(args):
+        yield f"args: {_TOO_DEEP}"
+    else:
+        yield from _args_problems(named(name), args, None)
+
+
 _TOO_DEEP = f"expected at most {MAX_DEPTH} nested levels, found more"
 
 

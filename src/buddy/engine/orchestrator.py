@@ -11,11 +11,12 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from buddy.core import permissions
+from buddy.core import coordination, permissions
 from buddy.core.conflicts import Detector, Known
 from buddy.core.findings import Findings
 from buddy.core.ordering import Schedule
 from buddy.engine.board import Board
+from buddy.engine.fleet import ContinuousDriver, WaveDriver
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
@@ -187,7 +188,13 @@ def _admit(
         return state
     run.record(
         PlanStarted(
-            plan=plan.plan_id, steps=len(plan.steps), chain=plan.chain, validation=plan.validation_results
+            plan=plan.plan_id,
+            steps=len(plan.steps),
+            chain=plan.chain,
+            validation=plan.validation_results,
+            fleet=coordination.outlook(schedule, run.config, parallel_tasks(run.config))
+            if plan.fleet
+            else None,
         )
     )
     given = {step.step_id: step.agent for step in plan.steps} if schedule.steps else {}
@@ -206,8 +213,25 @@ def _admit(
 
 
 async def _drive(board: Board, state: PlanState) -> Counter[StepStatus]:
-    await PlanDriver(board, state).drive()
+    await _driver(board, state).drive()
     return Counter(state.statuses())
+
+
+def _driver(board: Board, state: PlanState) -> PlanDriver:
+    kind, fleet = state.schedule.plan.fleet, board.run.fleet
+    if kind is None or fleet is None:
+        return PlanDriver(board, state)
+    parallel = parallel_tasks(board.run.config)
+    match kind:
+        case "waves":
+            return WaveDriver(board, state, fleet, parallel)
+        case "continuous":
+            return ContinuousDriver(board, state, fleet, parallel)
+
+
+def parallel_tasks(config: ExecutionConfig) -> int:
+    """Return how many tasks of a fleet may be under way at once."""
+    return config.max_parallel_tasks or max(4, config.num_agents, len(config.agents))
 
 
 def exit_code(tally: Counter[StepStatus]) -> int:

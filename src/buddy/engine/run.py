@@ -29,6 +29,7 @@ from buddy.ports import (
     World,
 )
 from buddy.projections.anomalies import Anomaly, Severity, Watch
+from buddy.projections.fleet import Fleet
 
 LOCK_AGE_S = 0.01
 BREAKER_AGE_S = 0.25
@@ -317,6 +318,11 @@ class Run:
         if slots is None:
             slots = self._concurrency[contract.name] = Slots(contract.max_concurrency)
         return slots
+
+    @property
+    def fleet(self) -> Fleet | None:
+        """The fold of the fleet, where the run has one."""
+        return self._watch.fleet
 
     def elapsed(self) -> float:
         """Seconds since the run began (or was resumed)."""

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from buddy.core import gate, references
+from buddy.core.simulation import draw
 from buddy.engine.attempts import (
     Attempt,
     Passed,
@@ -68,19 +69,29 @@ async def _mock_attempt(climb: Climb, rehearsal: bool) -> Attempt:
     if climb.problem:
         return _wrong_arguments(climb.problem)
     if climb.tool is None or climb.contract is None:
-        return Passed(references.UNKNOWN if rehearsal else None)
+        return Passed(references.UNKNOWN) if rehearsal else await _simulated(climb, Passed(None))
     problem = climb.tool.check(climb.args)
     if problem:
         return _wrong_arguments(problem)
     found = await attempt(
         climb.tool.mock(climb.args, climb.context(Mode.MOCK, climb.mock_attempts)), climb.contract, Mode.MOCK
     )
-    if isinstance(found, Passed) and "live" not in climb.handlers and not rehearsal:
-        await climb.run.clock.sleep(climb.step.estimated_duration_s or 0.0)
+    if isinstance(found, Passed) and climb.handlers.isdisjoint(("live", "mock")) and not rehearsal:
+        found = await _simulated(climb, found)
     shaped = (
         "mock" in climb.handlers or climb.contract.output is not None or climb.contract.example is not UNSET
     )
     return found if shaped or not isinstance(found, Passed) else Passed(references.UNKNOWN)
+
+
+async def _simulated(climb: Climb, result: Passed) -> Attempt:
+    """Let a call that nothing handles last as long as estimated, and succeed as often as predicted."""
+    await climb.run.clock.sleep(climb.step.estimated_duration_s or 0.0)
+    rate = climb.step.task.rate if climb.step.task is not None else 1.0
+    chance = draw(climb.run.config.seed, climb.plan.plan_id, climb.step_id, "success", climb.mock_attempts)
+    if chance < rate:
+        return result
+    return CallError("SimulatedFailure", f"drawn by the predicted success rate of {rate:g}", no_effect=True)
 
 
 async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:

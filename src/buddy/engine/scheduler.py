@@ -99,7 +99,7 @@ class PlanDriver:
             if place % 256 == 255:
                 await asyncio.sleep(0)
         plan.results = kept
-        if failed and (plan.on_failure or self.run.config.on_failure) == "stop":
+        if failed and self._stops() and plan.schedule.plan.fleet is None:
             plan.stopped = (
                 StepStatus.SKIPPED,
                 "rehearsal",
@@ -172,12 +172,15 @@ class PlanDriver:
 
     def _ready_now(self, place: int) -> None:
         agent = self.plan.step(place).agent
-        heap = self._ready.setdefault(agent, [])
-        heapq.heappush(heap, place)
+        heapq.heappush(self._ready.setdefault(agent, []), place)
+        self._open_lane(agent)
+
+    def _open_lane(self, agent: str) -> None:
+        """Have an agent work, where it has a hand free."""
         capacity = self.plan.agent(agent).capacity
         if self._lanes.get(agent, 0) < capacity:
             self._lanes[agent] = self._lanes.get(agent, 0) + 1
-            task = asyncio.get_running_loop().create_task(self._lane(agent, heap, capacity))
+            task = asyncio.get_running_loop().create_task(self._lane(agent, capacity))
             self._tasks.add(task)
             task.add_done_callback(self._lane_over)
 
@@ -187,22 +190,31 @@ class PlanDriver:
             self._failure = task.exception()
         self._wake.set()
 
-    async def _lane(self, agent: str, heap: list[int], capacity: int) -> None:
+    async def _lane(self, agent: str, capacity: int) -> None:
         """Take an agent's ready steps one after another, in order."""
         slots = self.board.agent(agent, capacity)
         try:
-            while heap:
+            while self._has(agent):
                 await slots.take()
                 try:
-                    if not heap:
+                    place = self._next(agent)
+                    if place is None:
                         break
-                    place = heapq.heappop(heap)
                     ending = await self._turn(place)
                 finally:
                     slots.give()
                 self._arrive(place, ending)
         finally:
             self._lanes[agent] -= 1
+
+    def _has(self, agent: str) -> bool:
+        """Whether a step is ready for an agent."""
+        return bool(self._ready.get(agent))
+
+    def _next(self, agent: str) -> int | None:
+        """Take the next ready step for an agent, None where there is none any more."""
+        heap = self._ready[agent]
+        return heapq.heappop(heap) if heap else None
 
     async def _until_settled(self) -> None:
         while self.plan.unsettled:
@@ -281,6 +293,7 @@ class PlanDriver:
                 self._parked.add(place)
                 self._release(place, order_only=True)
                 self.board.passed((plan.ordinal, place))
+                self._out_of_the_way(place)
             self.board.park(self, place, ending.waits_for)
             self._wake.set()
             return
@@ -309,8 +322,13 @@ class PlanDriver:
         self._parked.discard(place)
         self._release(place, needs_only=needs_only)
         self.board.passed((plan.ordinal, place))
+        if not needs_only:
+            self._out_of_the_way(place)
         if plan.unsettled == 0 or plan.stopped is not None:
             self._wake.set()
+
+    def _out_of_the_way(self, place: int) -> None:
+        """Hear that a step settled, or waits for a person, for the first time."""
 
     def _fail(self, place: int, *, undo: bool) -> None:
         """Draw the consequences of a step that failed for good."""

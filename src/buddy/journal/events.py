@@ -10,6 +10,10 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from buddy.journal.fleet_events import FleetPlan as FleetPlan
+from buddy.journal.fleet_events import TaskAssigned as TaskAssigned
+from buddy.journal.fleet_events import WaveFinished as WaveFinished
+from buddy.journal.fleet_events import WaveStarted as WaveStarted
 from buddy.model.approval import ApprovalRequest, ApprovalState
 from buddy.model.conflict import Conflict
 from buddy.model.contract import ToolContract
@@ -84,12 +88,13 @@ class ContractSeen(Event, frozen=True, kw_only=True, tag="contract_seen"):
 
 
 class PlanStarted(Event, frozen=True, kw_only=True, tag="plan_started"):
-    """A plan was admitted."""
+    """A plan was admitted; `fleet` where its steps are the tasks of one."""
 
     plan: str
     steps: int
     chain: bool = True
     validation: dict[str, Validation] = {}
+    fleet: FleetPlan | None = None
 
 
 class ConflictFound(Event, frozen=True, kw_only=True, tag="conflict"):
@@ -348,6 +353,9 @@ AnyEvent = (
     | RunResumed
     | ContractSeen
     | PlanStarted
+    | WaveStarted
+    | TaskAssigned
+    | WaveFinished
     | ConflictFound
     | Reassigned
     | Expanded

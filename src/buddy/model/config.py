@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from buddy.model.conflict import ConflictType, Strategy
+from buddy.model.fleet import AssignmentStrategy
 from buddy.model.mode import Mode
-from buddy.model.plan import Agent, Duration, Fraction, OnFailure
+from buddy.model.plan import Agent, Duration, Fraction, OnFailure, ScheduleKind
 
 Positive = Annotated[int, Meta(ge=1)]
 
@@ -59,6 +60,13 @@ HEALTH_WEIGHTS: dict[str, float] = {
     "approval_rate": 0.10,
 }
 
+FLEET_HEALTH_WEIGHTS: dict[str, float] = {
+    "success_rate": 0.40,
+    "availability": 0.20,
+    "accuracy": 0.20,
+    "load_balance": 0.20,
+}
+
 
 class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting of a run; `buddy.toml` and `BUDDY_*` use the same names.
@@ -93,6 +101,16 @@ class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         seed: of simulation and jitter.
         clock: `real`, or `virtual` for simulations in MOCK.
         health_weights: of the tool health score, summing to 1.
+        num_agents: of a fleet, where `agents` names none.
+        assignment_strategy: how the tasks of a fleet come to its agents.
+        schedule: `waves` one after another, or `continuous`: a task starts as soon as it can.
+        max_parallel_tasks: tasks of a fleet at once; None is 4, or `num_agents` where that is more.
+        load_balance_threshold: imbalance of assigned seconds above which pending tasks are rebalanced.
+        confidence_threshold: a task below it is not assigned above MOCK.
+        anomaly_sensitivity: prediction error of an agent or a wave above which it drifts.
+        health_score_weights: of the fleet health score, summing to 1.
+        phase16_output_dir, phase18_output_dir, phase20_output_dir: folders that get a copy of what that
+            phase is told; the run's folder always has it.
         on_alert: command or URL told of every HIGH anomaly.
         on_approval: command or URL told of every approval request.
     """
@@ -126,5 +144,16 @@ class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     seed: int = 0
     clock: Literal["real", "virtual"] = "real"
     health_weights: dict[str, Fraction] = field(default_factory=lambda: dict(HEALTH_WEIGHTS))
+    num_agents: Annotated[int, Meta(ge=1, le=10_000)] = 4
+    assignment_strategy: AssignmentStrategy = AssignmentStrategy.LOAD_BALANCED
+    schedule: ScheduleKind = "waves"
+    max_parallel_tasks: Positive | None = None
+    load_balance_threshold: Fraction = 0.30
+    confidence_threshold: Fraction = 0.70
+    anomaly_sensitivity: Fraction = 0.25
+    health_score_weights: dict[str, Fraction] = field(default_factory=lambda: dict(FLEET_HEALTH_WEIGHTS))
+    phase16_output_dir: str | None = None
+    phase18_output_dir: str | None = None
+    phase20_output_dir: str | None = None
     on_alert: str | None = None
     on_approval: str | None = None

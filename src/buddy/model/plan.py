@@ -10,6 +10,8 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 Duration = Annotated[float, Meta(ge=0, le=1e9)]
 Access = Literal["read", "write"]
 OnFailure = Literal["stop", "continue"]
+ScheduleKind = Literal["waves", "continuous"]
+Wave = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 MAX_ITEMS = 1_000
 
@@ -116,6 +118,26 @@ class PlanDocument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     meta: dict[str, Any] = field(default_factory=dict)
 
 
+class Prediction(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a step of a fleet keeps of its prediction.
+
+    Attributes:
+        rate: predicted chance that the first attempt succeeds.
+        wave: in which it runs, from 1.
+        scheduled: the agent was chosen by the schedule.
+        complexity, priority: as predicted.
+        heuristic_id, prediction_id: where the prediction comes from.
+    """
+
+    rate: float
+    wave: int
+    scheduled: bool = False
+    complexity: float | None = None
+    priority: float | None = None
+    heuristic_id: str | None = None
+    prediction_id: str | None = None
+
+
 class Step(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One call that a plan means to make.
 
@@ -132,6 +154,7 @@ class Step(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         estimated_duration_s: seconds, None where nobody estimated.
         for_each: the list that the step fans out over.
         max_items: more items are an error.
+        task: what was predicted of it, where it is a task of a fleet.
     """
 
     step_id: str
@@ -146,6 +169,7 @@ class Step(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     estimated_duration_s: float | None = None
     for_each: Reference | None = None
     max_items: int = MAX_ITEMS
+    task: Prediction | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -158,6 +182,7 @@ class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
         agents: what the plan says of its agents.
         on_failure: None is the run's setting.
         validation_results: step -> what a validator said.
+        fleet: how its tasks are scheduled, where it is the plan of a fleet.
     """
 
     plan_id: str
@@ -167,3 +192,4 @@ class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_failure: OnFailure | None = None
     validation_results: dict[str, Validation] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    fleet: ScheduleKind | None = None

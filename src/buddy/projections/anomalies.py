@@ -4,43 +4,22 @@ Rates are judged when the run comes to rest; the rest at once.
 """
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any
 
-from msgspec import Struct
-
 from buddy.core.audit import Audit, Violation
-from buddy.journal.events import BreakerMoved, Outcome, Record, RunFinished, Rung
+from buddy.journal.events import BreakerMoved, Outcome, PlanStarted, Record, RunFinished, Rung
 from buddy.model.mode import Mode
 from buddy.model.outcome import StepStatus
+from buddy.projections.anomaly import RECOMMENDATIONS as RECOMMENDATIONS
+from buddy.projections.anomaly import Anomaly as Anomaly
+from buddy.projections.anomaly import AnomalyType as AnomalyType
+from buddy.projections.anomaly import Severity as Severity
+from buddy.projections.fleet import Fleet
 from buddy.projections.health import MOST_CONFLICTS, MOST_ROLLBACKS
 from buddy.projections.metrics import Tally, imbalance, places, spread, tallies
 from buddy.projections.run import Run
 from buddy.projections.steps import DRY_RUN, LIVE, RUNGS, State
 from buddy.projections.tracks import FirstAttempts, Streak
-
-
-class AnomalyType(Enum):
-    """What can be wrong with a run."""
-
-    UNSAFE_ESCALATION = "unsafe_escalation"
-    GATE_DENIED = "gate_denied"
-    REPEATED_FAILURES = "repeated_failures"
-    HIGH_ROLLBACK = "high_rollback"
-    HIGH_CONFLICT = "high_conflict"
-    AGENT_FAILURE = "agent_failure"
-    COORDINATION_ISSUE = "coordination_issue"
-    PREDICTION_DRIFT = "prediction_drift"
-    LOAD_IMBALANCE = "load_imbalance"
-
-
-class Severity(Enum):
-    """How soon somebody should look."""
-
-    HIGH = "HIGH"
-    MEDIUM = "MEDIUM"
-    LOW = "LOW"
-
 
 FAILURES_IN_A_ROW = 3
 LEAST_FIRST_RATE = 0.50
@@ -72,49 +51,6 @@ NOT_LIVE = frozenset(
 )
 """Rules of the auditor that are about the books or about DRY_RUN; any other is about a LIVE call too many."""
 
-RECOMMENDATIONS: dict[AnomalyType, str] = {
-    AnomalyType.UNSAFE_ESCALATION: "'buddy lock' now; then 'buddy verify' the run and look at this step.",
-    AnomalyType.GATE_DENIED: "Clear what the reason names, then 'buddy resume' the run.",
-    AnomalyType.REPEATED_FAILURES: "Look at the tool's last errors before calling it again.",
-    AnomalyType.HIGH_ROLLBACK: "Look at why the plans of the undone steps failed before sending more LIVE.",
-    AnomalyType.HIGH_CONFLICT: "Give the agents different resources, or order the steps with depends_on.",
-    AnomalyType.AGENT_FAILURE: "Look at the failed steps of the agent before giving it more work.",
-    AnomalyType.COORDINATION_ISSUE: "Move work from the busiest agent to the least busy one.",
-    AnomalyType.PREDICTION_DRIFT: "Recalibrate the confidence scores of this agent before trusting them.",
-    AnomalyType.LOAD_IMBALANCE: "Rebalance: assign the longest tasks first to the agent with the least time.",
-}
-
-
-class Anomaly(Struct, frozen=True, kw_only=True):
-    """Something that a person should look at.
-
-    Attributes:
-        type: what is wrong.
-        severity: how soon somebody should look.
-        time: when it was found, UTC ISO 8601.
-        subject: what is wrong with it: `run`, `agents`, `tool:NAME`, `agent:NAME` or `step:PLAN/STEP`.
-        figures: the numbers and names behind it.
-        recommendation: what to do, one sentence.
-        breaker: DRY_RUN or LIVE failures that count show it, so that it may open a breaker on its subject.
-        observations: how many facts it rests on.
-        evidence: journal lines.
-    """
-
-    type: AnomalyType
-    severity: Severity
-    time: str
-    subject: str
-    figures: dict[str, Any]
-    recommendation: str
-    breaker: bool = False
-    observations: int = 1
-    evidence: list[int] = []
-
-    @property
-    def sentence(self) -> str:
-        """What a person is told at once."""
-        return f"{self.type.value}: {self.subject}: {self.recommendation}"
-
 
 class Watch:
     """Finds the anomalies of a run while its journal is written.
@@ -127,12 +63,14 @@ class Watch:
 
     Attributes:
         run: the fold beneath.
+        fleet: that of a fleet, where the run is one.
         found: the first `LISTED` of each type, in the order found.
         counts: by type, all of them.
     """
 
     def __init__(self, *, audited: bool = True) -> None:
         self.run = Run()
+        self.fleet: Fleet | None = None
         self.found: list[Anomaly] = []
         self.counts = dict.fromkeys(AnomalyType, 0)
         self._audit = Audit() if audited else None
@@ -158,6 +96,7 @@ class Watch:
             self._fresh = []
         violations = self._audit.feed(record) if self._audit is not None else ()
         run.feed(record)
+        self._follow_fleet(record)
         for violation in violations:
             if violation.rule not in NOT_LIVE and not _below_live(record):
                 self._unsafe(record, violation)
@@ -168,6 +107,13 @@ class Watch:
             self._rest(record)
         elif isinstance(record.event, BreakerMoved) and not record.event.open:
             self._closed(record.event.subject)
+
+    def _follow_fleet(self, record: Record) -> None:
+        event = record.event
+        if self.fleet is not None:
+            self.fleet.feed(record)
+        elif isinstance(event, PlanStarted) and event.fleet is not None:
+            self.fleet = Fleet(event, self.run.steps)
 
     def _raise(
         self, kind: AnomalyType, severity: Severity, record: Record, subject: str, figures: dict[str, Any],

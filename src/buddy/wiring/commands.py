@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from buddy.adapters.inputs.plans import PlanFiles, PlanObjects
 from buddy.adapters.journal import FileSink, read
 from buddy.adapters.people import Quiet
+from buddy.core.fleet import Crew
 from buddy.engine import orchestrator
 from buddy.engine.checking import ceilings
 from buddy.engine.manual import cancel_all, resolve_step, undo_by_hand
@@ -67,10 +68,16 @@ def _run(
     interaction: Interaction,
 ) -> RunResult:
     loaded = tools(tool_files, config)
-    source = PlanFiles(inputs)
+    source = PlanFiles(inputs, crew=crew_of(config))
     scan = source.scan()
     session = Session(config, loaded, interaction)
     return session.start(source, scan.inputs, granted_by)
+
+
+def crew_of(config: ExecutionConfig) -> Crew:
+    """Return the agents of a fleet: the operator's where any are named, else `agent_0` and so on."""
+    agents = tuple(config.agents) or tuple(f"agent_{number}" for number in range(config.num_agents))
+    return Crew(agents=agents, strategy=config.assignment_strategy, kind=config.schedule)
 
 
 def folder_of(run: str) -> Path:
@@ -273,7 +280,7 @@ def check(inputs: Sequence[str], tool_files: Sequence[str], config: ExecutionCon
     """Say how high each step would climb and which conflicts there are, without running anything."""
     with _calm_collector():
         loaded = tools(tool_files, config)
-        source = PlanFiles(inputs)
+        source = PlanFiles(inputs, crew=crew_of(config))
         source.scan()
         with closing(home()) as store:
             now, dry = time.time(), environment_dry_run()

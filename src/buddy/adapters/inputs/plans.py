@@ -14,7 +14,9 @@ from typing import Any, BinaryIO, Protocol
 from msgspec import Struct
 
 from buddy.adapters.inputs.canonical import line_of
+from buddy.adapters.inputs.predictions import TASKS, read_folder
 from buddy.core import parsing, planning
+from buddy.core.fleet import Crew
 from buddy.errors import BadInput
 from buddy.journal.events import InputDigest
 from buddy.model.plan import Plan
@@ -39,12 +41,13 @@ class Scan(Struct, frozen=True):
 
 
 class _Input(Struct, frozen=True):
-    """One file of plans: its name in errors, the stem of default ids, and whether it has a plan a line."""
+    """One input: its name in errors, the stem of default ids, and if it has a plan a line, if it is a fleet."""
 
     label: str
     stem: str
     path: Path
     by_line: bool
+    fleet: bool = False
 
 
 class _Digest(Protocol):
@@ -86,12 +89,14 @@ class PlanFiles:
 
     Args:
         paths: `.json` is one plan, `.jsonl` one plan a line, `-` standard input (one plan a line, or one
-            plan over several lines).
+            plan over several lines), a folder the predictions of a fleet.
         stdin: what `-` reads; the process's standard input where it is left out.
+        crew: the agents of a fleet.
     """
 
-    def __init__(self, paths: Sequence[str], stdin: BinaryIO | None = None) -> None:
+    def __init__(self, paths: Sequence[str], stdin: BinaryIO | None = None, crew: Crew | None = None) -> None:
         self._paths = tuple(paths)
+        self._crew = crew or Crew(agents=("agent_0",))
         self._stdin = stdin
         self._spooled: _Input | None = None
         self._inputs: list[_Input] = []
@@ -113,7 +118,7 @@ class PlanFiles:
                 if path == STDIN and STDIN in self._paths[:number]:
                     raise BadInput("-: expected standard input once, found it twice among the inputs")
                 source = self._input(path)
-                digests.append(InputDigest(source.label, _examine(source, tally)))
+                digests.append(InputDigest(source.label, self._examine(source, tally)))
                 self._inputs.append(source)
             except BadInput as problem:
                 tally.refuse(problem)
@@ -128,11 +133,27 @@ class PlanFiles:
         """
         scanned = self._scan or self.scan()
         for source, seen in zip(self._inputs, scanned.inputs, strict=True):
-            digest = hashlib.sha256()
-            for place, default_id, data in _documents(source, digest):
-                yield planning.plan_of(parsing.known_document(data, place), place, default_id)
-            if digest.hexdigest() != seen.sha256:
+            if source.fleet:
+                plan, found = self._fleet(source)
+                yield plan
+            else:
+                digest = hashlib.sha256()
+                for place, default_id, data in _documents(source, digest):
+                    yield planning.plan_of(parsing.known_document(data, place), place, default_id)
+                found = digest.hexdigest()
+            if found != seen.sha256:
                 raise BadInput(f"{source.label}: expected the file as it was checked, found it changed since")
+
+    def _examine(self, source: _Input, tally: _Tally) -> str:
+        """Check every plan of an input; returns the SHA-256 of its bytes."""
+        if not source.fleet:
+            return _examine(source, tally)
+        plan, digest = self._fleet(source)
+        tally.add(plan, source.label)
+        return digest
+
+    def _fleet(self, source: _Input) -> tuple[Plan, str]:
+        return read_folder(source.path, source.label, source.stem, self._crew)
 
     def _input(self, path: str) -> _Input:
         if path != STDIN:
@@ -168,10 +189,9 @@ def _file(path: str) -> _Input:
     except (OSError, ValueError) as problem:
         raise _unreadable(label, problem) from problem
     if stat.S_ISDIR(mode):
-        raise BadInput(
-            f"{label}: expected a .json or .jsonl file, found a folder;"
-            " folders of predictions are not supported yet"
-        )
+        if not (file / TASKS).exists():
+            raise BadInput(f"{label}: expected a folder with {TASKS} in it, found one without")
+        return _Input(label, _stem(file.resolve().name) or "fleet", file, False, True)
     if not stat.S_ISREG(mode):
         raise BadInput(
             f"{label}: expected a file that can be read twice, found a pipe or device; use - instead"

@@ -14,7 +14,7 @@ from msgspec import Struct
 from buddy.core import parsing
 from buddy.core.planning import MAX_PROBLEMS, named, shown
 from buddy.errors import BadConfig
-from buddy.model.config import DEFAULT_STRATEGIES, HEALTH_WEIGHTS, ExecutionConfig
+from buddy.model.config import DEFAULT_STRATEGIES, FLEET_HEALTH_WEIGHTS, HEALTH_WEIGHTS, ExecutionConfig
 from buddy.model.conflict import ConflictType, Strategy
 from buddy.model.mode import Mode
 
@@ -43,9 +43,11 @@ ALLOWED: dict[ConflictType, tuple[Strategy, ...]] = {
 MERGED: dict[str, dict[str, Any]] = {
     "conflicts": {kind.value: strategy.value for kind, strategy in DEFAULT_STRATEGIES.items()},
     "health_weights": dict(HEALTH_WEIGHTS),
+    "health_score_weights": dict(FLEET_HEALTH_WEIGHTS),
 }
 """Tables of which a layer may give a part, and their defaults."""
 
+_WEIGHTS = {"health_weights": HEALTH_WEIGHTS, "health_score_weights": FLEET_HEALTH_WEIGHTS}
 _FLAGS = {"output_dir": "--out", "deadline_s": "--deadline"}
 _TEXTS = (msgspec.inspect.StrType, msgspec.inspect.EnumType, msgspec.inspect.LiteralType)
 _SUM_TOLERANCE = 1e-9
@@ -230,10 +232,10 @@ def _problems(name: str, value: Any) -> Iterator[str]:
         return
     if name == "conflicts":
         yield from _strategy_problems(value)
-    if name == "health_weights":
+    if name in _WEIGHTS:
         for key in value:
-            if key not in HEALTH_WEIGHTS:
-                yield f"health_weights: expected one of {', '.join(HEALTH_WEIGHTS)}, found {shown(key)}"
+            if key not in _WEIGHTS[name]:
+                yield f"{name}: expected one of {', '.join(_WEIGHTS[name])}, found {shown(key)}"
 
 
 def _foreign(value: Any, place: str) -> Iterator[str]:
@@ -279,11 +281,11 @@ def _strategy_problems(conflicts: dict[str, str]) -> Iterator[str]:
 
 def _contradictions(merged: _Layer) -> Iterator[str]:
     """Yield what is wrong with settings that are right one by one."""
-    weights = merged.get("health_weights")
-    if weights is not None:
-        total = math.fsum(weights.value.values())
-        if abs(total - 1) > _SUM_TOLERANCE:
-            yield f"{weights.place}health_weights: expected weights that sum to 1, found {total:.10g}"
+    for name in _WEIGHTS:
+        weights = merged.get(name)
+        total = math.fsum(weights.value.values()) if weights is not None else 1.0
+        if weights is not None and abs(total - 1) > _SUM_TOLERANCE:
+            yield f"{weights.place}{name}: expected weights that sum to 1, found {total:.10g}"
     clock, mode = merged.get("clock"), merged.get("mode")
     if clock is not None and clock.value == "virtual" and mode is not None and mode.value != Mode.MOCK.value:
         yield (

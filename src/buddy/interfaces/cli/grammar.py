@@ -104,12 +104,26 @@ def _run_id(leaf: argparse.ArgumentParser) -> None:
 def _planned(leaf: argparse.ArgumentParser) -> None:
     """Add what `run` and `check` have in common."""
     leaf.add_argument(
-        "inputs", metavar="INPUT", nargs="+", help="a plan (.json), plans (.jsonl), - for stdin"
+        "inputs",
+        metavar="INPUT",
+        nargs="+",
+        help="a plan (.json), plans (.jsonl), a folder of predictions, - for stdin",
     )
     _tool_files(leaf)
     leaf.add_argument("--mode", choices=("mock", "dry-run", "live"), help="the highest rung (default: mock)")
     leaf.add_argument("--isolate", action="store_true", default=None, help="the plans do not share a world")
     leaf.add_argument("--deadline", metavar="S", type=float, help="seconds that the run may take")
+    leaf.add_argument("--agents", metavar="N", type=_natural, help="agents of a fleet (default: 4)")
+    leaf.add_argument(
+        "--strategy",
+        choices=("ROUND_ROBIN", "LOAD_BALANCED", "PRIORITY_BASED", "CONFIDENCE_BASED"),
+        help="how the tasks of a fleet come to its agents (default: LOAD_BALANCED)",
+    )
+    leaf.add_argument(
+        "--schedule",
+        choices=("waves", "continuous"),
+        help="waves of a fleet one after another, or each task as soon as it can (default: waves)",
+    )
     leaf.add_argument("--on-failure", choices=("stop", "continue"), help="for plans that do not say")
     leaf.add_argument("--config", metavar="FILE", help="configuration (default: buddy.toml, if it is there)")
     leaf.add_argument(

@@ -1,0 +1,133 @@
+"""How long a graph of tasks takes: ranks, the critical path, a bound from below, and a list schedule."""
+
+import heapq
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+Graph = Sequence[tuple[int, ...]]
+"""Place -> the places that it depends on, each smaller than itself."""
+
+
+def upward_ranks(seconds: Sequence[float], needs: Graph) -> list[float]:
+    """Return for each task the length of the longest path from its start to the end of the graph, in seconds.
+
+    Upward rank without communication costs (Topcuoglu, Hariri and Wu 2002, HEFT).
+    """
+    ranks = list(seconds)
+    for place in reversed(range(len(ranks))):
+        for source in needs[place]:
+            ranks[source] = max(ranks[source], seconds[source] + ranks[place])
+    return ranks
+
+
+def critical_path(seconds: Sequence[float], needs: Graph) -> list[int]:
+    """Return the places of the longest path, in order; empty for an empty graph."""
+    if not seconds:
+        return []
+    ranks = upward_ranks(seconds, needs)
+    followers: dict[int, list[int]] = {}
+    for place, sources in enumerate(needs):
+        for source in sources:
+            followers.setdefault(source, []).append(place)
+    path = [max(range(len(ranks)), key=lambda place: (ranks[place], -place))]
+    while after := followers.get(path[-1]):
+        path.append(max(after, key=lambda place: (ranks[place], -place)))
+    return path
+
+
+def lower_bound(seconds: Sequence[float], needs: Graph, agents: int) -> float:
+    """Return seconds below which no schedule comes: the critical path, or the work shared evenly."""
+    return max(max(upward_ranks(seconds, needs), default=0.0), sum(seconds) / agents)
+
+
+class Slot(Struct, frozen=True):
+    """When a task is expected to run, in seconds from the start, and by whom."""
+
+    start: float
+    end: float
+    agent: int
+
+
+def expected(
+    seconds: Sequence[float],
+    needs: Graph,
+    agents: Sequence[int | None],
+    size: int,
+    *,
+    waves: Sequence[int] | None = None,
+) -> list[Slot]:
+    """Return when each task is expected to run, if everything takes as long as was estimated.
+
+    Args:
+        seconds: by place.
+        needs: the graph.
+        agents: by place, 0 to `size` - 1; None goes to whoever is free first, the largest rank first.
+        size: how many agents, each one task at a time.
+        waves: by place; one wave waits for the one before it. None is no waves.
+    """
+    plan = _Floor(seconds, needs, agents, size)
+    number = waves or [1] * len(seconds)
+    members: dict[int, list[int]] = {}
+    for place, wave in enumerate(number):
+        members.setdefault(wave, []).append(place)
+    for wave in sorted(members):
+        plan.run(members[wave])
+    return [plan.done[place] for place in range(len(seconds))]
+
+
+class _Floor:
+    """The simulation: at each moment the idle agents take what is ready, the largest rank first."""
+
+    def __init__(
+        self, seconds: Sequence[float], needs: Graph, agents: Sequence[int | None], size: int
+    ) -> None:
+        self.done: dict[int, Slot] = {}
+        self._seconds = seconds
+        self._needs = needs
+        self._agents = agents
+        self._ranks = upward_ranks(seconds, needs)
+        self._followers: dict[int, list[int]] = {}
+        for place, sources in enumerate(needs):
+            for source in sources:
+                self._followers.setdefault(source, []).append(place)
+        self._now = 0.0
+        self._idle = set(range(size))
+        self._own: list[list[tuple[float, int]]] = [[] for _ in range(size)]
+        self._shared: list[tuple[float, int]] = []
+
+    def run(self, members: Sequence[int]) -> None:
+        """Run tasks to the end; what they need is among them or done."""
+        waiting = {place: sum(source not in self.done for source in self._needs[place]) for place in members}
+        for place, count in waiting.items():
+            if not count:
+                self._ready(place)
+        running: list[tuple[float, int]] = []
+        while True:
+            for agent in sorted(self._idle):
+                self._start(agent, running)
+            if not running:
+                return
+            self._now = running[0][0]
+            while running and running[0][0] <= self._now:
+                _, ended = heapq.heappop(running)
+                self._idle.add(self.done[ended].agent)
+                for follower in self._followers.get(ended, ()):
+                    if follower in waiting:
+                        waiting[follower] -= 1
+                        if not waiting[follower]:
+                            self._ready(follower)
+
+    def _ready(self, place: int) -> None:
+        agent = self._agents[place]
+        heapq.heappush(self._shared if agent is None else self._own[agent], (-self._ranks[place], place))
+
+    def _start(self, agent: int, running: list[tuple[float, int]]) -> None:
+        queue = self._own[agent] or self._shared
+        if not queue:
+            return
+        _, place = heapq.heappop(queue)
+        self._idle.discard(agent)
+        end = self._now + self._seconds[place]
+        self.done[place] = Slot(self._now, end, agent)
+        heapq.heappush(running, (end, place))

@@ -1,0 +1,264 @@
+"""Drives the plan of a fleet: wave by wave, or each task as soon as it can start."""
+
+import heapq
+from collections import Counter
+
+from msgspec.structs import replace
+
+from buddy.core import permissions
+from buddy.core.assignment import Work, Worker, assign
+from buddy.core.fleet import recalibrated, seconds_of, work_of
+from buddy.core.ranks import upward_ranks
+from buddy.engine.board import Board
+from buddy.engine.ending import Ending
+from buddy.engine.limits import Slots
+from buddy.engine.plans import PlanState
+from buddy.engine.scheduler import PlanDriver
+from buddy.journal.events import TaskAssigned, WaveFinished, WaveStarted
+from buddy.model.fleet import AssignmentStrategy
+from buddy.model.outcome import StepStatus
+from buddy.model.plan import Prediction
+from buddy.projections.fleet import Fleet
+
+
+class FleetDriver(PlanDriver):
+    """Takes the tasks of a fleet from the first to the last.
+
+    Args:
+        board: shared by the plans of the run.
+        plan: where the tasks stand.
+        fleet: the fold of the fleet, which the run keeps up to date.
+        parallel: tasks at once.
+    """
+
+    def __init__(self, board: Board, plan: PlanState, fleet: Fleet, parallel: int) -> None:
+        super().__init__(board, plan)
+        self._fleet = fleet
+        self._parallel = Slots(parallel)
+        self._left: Counter[int] = Counter()
+
+    def prediction(self, place: int) -> Prediction:
+        """Return what was predicted of a task."""
+        task = self.plan.step(place).task
+        assert task is not None
+        return task
+
+    def _start(self) -> None:
+        for place in self.plan.places(StepStatus.PENDING):
+            self._left[self.prediction(place).wave] += 1
+        self._begin()
+        super()._start()
+
+    def _begin(self) -> None:
+        """Open what may begin."""
+
+    async def _turn(self, place: int) -> Ending:
+        await self._parallel.take()
+        try:
+            return await super()._turn(place)
+        finally:
+            self._parallel.give()
+
+    def _out_of_the_way(self, place: int) -> None:
+        wave = self.prediction(place).wave
+        self._left[wave] -= 1
+        if not self._left[wave]:
+            del self._left[wave]
+            self.run.record(WaveFinished(plan=self.plan.plan_id, wave=wave))
+            self._closed(wave)
+
+    def _closed(self, wave: int) -> None:
+        """Hear that a wave is over."""
+
+    def _give(self, place: int, agent: str) -> None:
+        """Give a task to an agent, and say so."""
+        plan, step, task = self.plan, self.plan.step(place), self.prediction(place)
+        moved = step.agent if step.agent != agent else ""
+        if moved:
+            step = plan.schedule.steps[place] = replace(step, agent=agent)
+        self.run.record(
+            TaskAssigned(
+                plan=plan.plan_id,
+                step=step.step_id,
+                tool=step.tool,
+                agent=agent,
+                moved_from=moved,
+                wave=task.wave,
+                rate=task.rate,
+                recalibrated=round(recalibrated(task.rate, self._fleet.error), 6),
+                seconds=seconds_of(step),
+                confidence=step.confidence,
+                complexity=task.complexity,
+                heuristic_id=task.heuristic_id,
+                prediction_id=task.prediction_id,
+            )
+        )
+
+    def _may(self, agent: str, place: int) -> bool:
+        """Whether an agent has the permissions for a task."""
+        tool = self.plan.tools.get(self.plan.step(place).tool)
+        return not permissions.missing(self.plan.agent(agent), tool.contract if tool else None)
+
+
+class WaveDriver(FleetDriver):
+    """Waves one after another: the next is assigned when the one before it is over."""
+
+    def __init__(self, board: Board, plan: PlanState, fleet: Fleet, parallel: int) -> None:
+        super().__init__(board, plan, fleet, parallel)
+        self._wave = 0
+        self._withheld: dict[int, list[int]] = {}
+        self._by_wave: dict[int, list[int]] = {}
+        self._turns = 0
+        for place in range(len(plan)):
+            self._by_wave.setdefault(self.prediction(place).wave, []).append(place)
+
+    def _begin(self) -> None:
+        self._open()
+
+    def _ready_now(self, place: int) -> None:
+        wave = self.prediction(place).wave
+        if wave > self._wave:
+            self._withheld.setdefault(wave, []).append(place)
+        else:
+            super()._ready_now(place)
+
+    def _closed(self, wave: int) -> None:
+        if wave == self._wave:
+            self._open()
+
+    def _open(self) -> None:
+        """Assign the next wave that has anything to do, and let it go."""
+        if not self._left:
+            return
+        self._wave = min(self._left)
+        places = [place for place in self._by_wave[self._wave] if not self.is_settled(place)]
+        uneven = self._fleet.last_imbalance > self.run.config.load_balance_threshold
+        self.run.record(
+            WaveStarted(plan=self.plan.plan_id, wave=self._wave, tasks=len(places), rebalanced=uneven)
+        )
+        for place, agent in sorted(self._assigned(places, anew=uneven).items()):
+            self._give(place, agent)
+        for place in self._withheld.pop(self._wave, ()):
+            super()._ready_now(place)
+
+    def _assigned(self, places: list[int], *, anew: bool) -> dict[int, str]:
+        """Return who does what; the schedule's agents keep their tasks unless all are shared out anew."""
+        fleet = self._fleet
+        workers = {
+            agent: Worker(
+                agent,
+                availability=max(fleet.availability(agent), 0.01),
+                rates=fleet.rates(agent),
+                limit=fleet.standings[agent].limit,
+            )
+            for agent in fleet.plan.agents
+        }
+        given: dict[int, str] = {}
+        works = []
+        for place in places:
+            step, task = self.plan.step(place), self.prediction(place)
+            work = work_of(place, step, recalibrated(task.rate, fleet.error))
+            if task.scheduled and not anew and workers[step.agent].limit is None:
+                given[place] = workers[step.agent].take(work)
+            else:
+                works.append(work)
+        strategy = AssignmentStrategy.LOAD_BALANCED if anew else fleet.plan.strategy
+        given |= assign(works, list(workers.values()), strategy, able=self._able, turn=self._turns)
+        self._turns += len(works)
+        return given
+
+    def _able(self, work: Work, worker: Worker) -> bool:
+        return self._may(worker.name, work.place)
+
+
+class ContinuousDriver(FleetDriver):
+    """No barrier: a free agent takes the ready task of the largest upward rank."""
+
+    def __init__(self, board: Board, plan: PlanState, fleet: Fleet, parallel: int) -> None:
+        super().__init__(board, plan, fleet, parallel)
+        steps = plan.schedule.steps
+        ranks = upward_ranks([seconds_of(step) for step in steps], plan.schedule.needs)
+        self._by_rank = sorted(range(len(plan)), key=lambda place: (-ranks[place], place))
+        self._position = [0] * len(plan)
+        for position, place in enumerate(self._by_rank):
+            self._position[place] = position
+        self._queue: list[int] = []
+        self._begun: set[int] = set()
+        self._given: set[int] = set()
+        self._quota: dict[str, int] = {}
+        self._load = dict.fromkeys(fleet.plan.agents, 0.0)
+        self._hands = sum(plan.agent(agent).capacity for agent in fleet.plan.agents)
+
+    def _begin(self) -> None:
+        self._limit()
+
+    def _ready_now(self, place: int) -> None:
+        heapq.heappush(self._queue, self._position[place])
+        self._call_somebody()
+
+    def _call_somebody(self) -> None:
+        """Have the idle agent with the least work so far look at what is ready."""
+        if sum(self._lanes.values()) >= self._hands:
+            return
+        idle = [
+            agent
+            for agent in self._fleet.plan.agents
+            if self._lanes.get(agent, 0) < self.plan.agent(agent).capacity and self._quota.get(agent, 1) > 0
+        ]
+        if idle:
+            self._open_lane(min(idle, key=lambda agent: self._load[agent]))
+        elif not any(self._lanes.values()):
+            # Everybody is out and nobody is at work: better a failing agent than a run that stands still.
+            self._quota.clear()
+            self._open_lane(self._fleet.plan.agents[0])
+
+    def _has(self, agent: str) -> bool:
+        return bool(self._queue) and self._quota.get(agent, 1) > 0
+
+    def _next(self, agent: str) -> int | None:
+        passed_over: list[int] = []
+        found: int | None = None
+        while self._queue and self._has(agent):
+            position = heapq.heappop(self._queue)
+            if self._suits(agent, self._by_rank[position]):
+                found = self._by_rank[position]
+                break
+            passed_over.append(position)
+        for position in passed_over:
+            heapq.heappush(self._queue, position)
+        if found is not None:
+            self._take(agent, found)
+        return found
+
+    def _suits(self, agent: str, place: int) -> bool:
+        """Whether an agent takes a task: it may, and the schedule wants nobody else who is fit."""
+        task, wanted = self.prediction(place), self.plan.step(place).agent
+        if task.scheduled and wanted != agent and self._fleet.standings[wanted].limit is None:
+            return False
+        able = self._may(agent, place)
+        return able or not any(self._may(other, place) for other in self._fleet.plan.agents)
+
+    def _take(self, agent: str, place: int) -> None:
+        wave = self.prediction(place).wave
+        if wave not in self._begun:
+            self._begun.add(wave)
+            self.run.record(WaveStarted(plan=self.plan.plan_id, wave=wave, tasks=self._left[wave]))
+        if place not in self._given:
+            self._given.add(place)
+            self._give(place, agent)
+            self._load[agent] += seconds_of(self.plan.step(place))
+            if agent in self._quota:
+                self._quota[agent] -= 1
+
+    def _closed(self, wave: int) -> None:
+        self._limit()
+        if self._queue:
+            self._call_somebody()
+
+    def _limit(self) -> None:
+        """Let each agent have as many tasks as its standing allows until the next wave is over."""
+        self._quota = {
+            agent: standing.limit
+            for agent, standing in self._fleet.standings.items()
+            if standing.limit is not None
+        }
