@@ -20,6 +20,7 @@ class Work(Struct, frozen=True, gc=False):
         confidence: that it succeeds, recalibrated.
         hardness: larger is harder.
         kind: of work, the tool's name.
+        priority: larger comes first among equals.
     """
 
     place: int
@@ -27,6 +28,7 @@ class Work(Struct, frozen=True, gc=False):
     confidence: float
     hardness: float
     kind: str
+    priority: float = 0.0
 
 
 class Worker(Struct):
@@ -111,16 +113,16 @@ def _anybody(work: Work, worker: Worker) -> bool:
     return True
 
 
-def _longest(work: Work) -> tuple[float, int]:
-    return -work.seconds, work.place
+def _longest(work: Work) -> tuple[float, float, int]:
+    return -work.seconds, -work.priority, work.place
 
 
-def _surest(work: Work) -> tuple[float, int]:
-    return -work.confidence, work.place
+def _surest(work: Work) -> tuple[float, float, int]:
+    return -work.confidence, -work.priority, work.place
 
 
-def _hardest(work: Work) -> tuple[float, int]:
-    return -work.hardness, work.place
+def _hardest(work: Work) -> tuple[float, float, int]:
+    return -work.hardness, -work.priority, work.place
 
 
 def _in_turn(works: Sequence[Work], workers: Sequence[Worker], may: Able, turn: int) -> dict[int, str]:
@@ -137,33 +139,36 @@ def _in_turn(works: Sequence[Work], workers: Sequence[Worker], may: Able, turn: 
 def _to_the_least_loaded(
     works: Sequence[Work], workers: Sequence[Worker], may: Able, *, by_availability: bool = False
 ) -> dict[int, str]:
-    def entry(place: int) -> tuple[float, int]:
+    def entry(place: int) -> tuple[float, float, int]:
         worker = workers[place]
-        return worker.load / worker.availability if by_availability else worker.load, place
+        if by_availability:
+            return worker.load / worker.availability, -worker.availability, place
+        return worker.load, 0.0, place
 
     heap = [entry(place) for place, worker in enumerate(workers) if not worker.full]
     heapq.heapify(heap)
     given = {}
     for work in works:
         passed_over = []
-        while heap and not may(work, workers[heap[0][1]]):
-            passed_over.append(heapq.heappop(heap))
+        while heap and not may(work, workers[heap[0][-1]]):
+            passed_over.append(heapq.heappop(heap)[-1])
         if heap:
-            _, place = heapq.heappop(heap)
+            place = heapq.heappop(heap)[-1]
+            passed_over.append(place)
             given[work.place] = workers[place].take(work)
-            if not workers[place].full:
-                heapq.heappush(heap, entry(place))
         else:
             given[work.place] = _fallback(work, workers, may).take(work)
-        for one in passed_over:
-            heapq.heappush(heap, one)
+        for place in passed_over:
+            if not workers[place].full:
+                heapq.heappush(heap, entry(place))
     return given
 
 
 def _to_the_best(works: Sequence[Work], workers: Sequence[Worker], may: Able) -> dict[int, str]:
     """Give each task to the agent that measures best, among those who have not had their share of time."""
     fit = sum(1 for worker in workers if worker.limit is None)
-    fair = BEYOND_FAIR * (sum(work.seconds for work in works) / fit)
+    seconds = sum(work.seconds for work in works) + sum(worker.load for worker in workers)
+    fair = BEYOND_FAIR * seconds / fit
     given = {}
     for work in works:
         free = [worker for worker in workers if not worker.full and may(work, worker)]

@@ -47,6 +47,7 @@ def outlook(schedule: Schedule, config: ExecutionConfig, parallel: int) -> Fleet
     path = critical_path(seconds, schedule.needs)
     assert schedule.plan.fleet is not None
     slots = expectation(schedule, parallel)
+    free = list_schedule(schedule, parallel)
     return FleetPlan(
         agents=agents,
         strategy=config.assignment_strategy,
@@ -57,6 +58,7 @@ def outlook(schedule: Schedule, config: ExecutionConfig, parallel: int) -> Fleet
         work_s=round(sum(seconds), 6),
         lower_bound_s=round(lower_bound(seconds, schedule.needs, min(len(agents), parallel)), 6),
         expected_s=round(max((slot.end for slot in slots), default=0.0), 6),
+        without_barrier_s=round(max((slot.end for slot in free), default=0.0), 6),
     )
 
 
@@ -66,11 +68,17 @@ def expectation(schedule: Schedule, parallel: int) -> list[Slot]:
     number = {agent: place for place, agent in enumerate(agents)}
     seconds = [seconds_of(step) for step in schedule.steps]
     if schedule.plan.fleet == "continuous":
-        nobody: list[int | None] = [None] * len(schedule)
-        return expected(seconds, schedule.needs, nobody, min(len(agents), parallel))
+        return list_schedule(schedule, parallel)
     given: list[int | None] = [number[step.agent] for step in schedule.steps]
     waves = [step.task.wave if step.task is not None else 1 for step in schedule.steps]
-    return expected(seconds, schedule.needs, given, len(agents), waves=waves)
+    return expected(seconds, schedule.needs, given, len(agents), waves=waves, parallel=parallel)
+
+
+def list_schedule(schedule: Schedule, parallel: int) -> list[Slot]:
+    """Return when each task should run without waves, whoever is free taking the largest upward rank."""
+    seconds = [seconds_of(step) for step in schedule.steps]
+    nobody: list[int | None] = [None] * len(schedule)
+    return expected(seconds, schedule.needs, nobody, min(len(schedule.plan.agents), parallel))
 
 
 def loads(schedule: Schedule, parallel: int) -> Iterator[Load]:

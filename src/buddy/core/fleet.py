@@ -71,10 +71,9 @@ def plan_of(predictions: Predictions, crew: Crew, plan_id: str) -> Plan:
     waves = _waves(tasks, needs, scheduled)
     _refuse(predictions.label, _wave_problems(predictions, needs, waves))
     # In the order of the waves, so that no edge that is added later leads back over a barrier.
-    steps = [
-        _step(tasks[name], needs[name], waves[name], scheduled.get(name))
-        for name in sorted(tasks, key=lambda name: waves[name])
-    ]
+    first = sorted(tasks, key=lambda name: (waves[name], -(tasks[name].priority or 0.0)))
+    by_wave = {name: needs[name] for name in first}
+    steps = [_step(tasks[name], needs[name], waves[name], scheduled.get(name)) for name in _in_order(by_wave)]
     plan = Plan(
         plan_id=plan_id,
         steps=tuple(first_assignment(steps, crew)),
@@ -124,6 +123,7 @@ def work_of(place: int, step: Step, rate: float | None = None) -> Work:
         confidence=likely if step.confidence is None or rate is not None else step.confidence,
         hardness=1.0 - likely if task.complexity is None else task.complexity,
         kind=step.tool,
+        priority=task.priority or 0.0,
     )
 
 
@@ -187,7 +187,7 @@ def _waves(
 
 
 def _in_order(needs: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Return the names so that what is needed comes first; names on cycles are left out."""
+    """Return the names so that what is needed comes first, as they stand where nothing says otherwise."""
     waiting = {name: len(sources) for name, sources in needs.items()}
     followers: dict[str, list[str]] = {}
     for name, sources in needs.items():
@@ -240,7 +240,7 @@ def _task_problems(predictions: Predictions) -> Iterator[str]:
             yield f"{at}: expected a predicted_success_rate, found none"
         elif one is not None and other is not None and one != other:
             yield f"{at}: success_probability: expected {one:g}, as predicted_success_rate, found {other:g}"
-        problems = list(planning.call_problems(task.task_id, task.args))
+        problems = list(planning.call_problems(task.task_id, task.args, task.group))
         yield from (f"{at}: {problem}" for problem in problems)
         for source in () if problems else _needs(task):
             if source not in known:
@@ -267,17 +267,10 @@ def _schedule_problems(predictions: Predictions, crew: Crew) -> Iterator[str]:
 
 
 def _cycle_problems(needs: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    left = set(needs) - set(_in_order(needs))
-    if left:
-        name = next(name for name in needs if name in left)
-        path = [name]
-        while path.count(path[-1]) < 2:
-            path.append(next(source for source in needs[path[-1]] if source in left))
-        circle = path[path.index(path[-1]) :]
-        yield (
-            "/predicted_tasks.jsonl: depends_on: expected no cycle, found"
-            f" {' -> '.join(shown(one) for one in circle[:10])}"
-        )
+    circle = planning.find_cycle(dict(needs))
+    if circle:
+        listed = [shown(one) for one in circle[:10]] + ["..."] * (len(circle) > 10)
+        yield f"/predicted_tasks.jsonl: depends_on: expected no cycle, found {' -> '.join(listed)}"
 
 
 def _wave_problems(

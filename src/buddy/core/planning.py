@@ -105,10 +105,11 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
     yield from _graph_problems(plan.steps)
 
 
-def call_problems(name: str, args: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the id and the arguments of a call that is read on its own."""
-    if not _is_id(name):
-        yield f"id {shown(name)}: {_NO_ID}"
+def call_problems(name: str, args: dict[str, Any], group: str | None = None) -> Iterator[str]:
+    """Yield what is wrong with the ids and the arguments of a call that is read on its own."""
+    for one in dict.fromkeys(filter(None, (name, group))):
+        if not _is_id(one):
+            yield f"id {shown(one)}: {_NO_ID}"
     if _is_deep(args):
         yield f"args: {_TOO_DEEP}"
     else:

@@ -56,6 +56,7 @@ def expected(
     size: int,
     *,
     waves: Sequence[int] | None = None,
+    parallel: int | None = None,
 ) -> list[Slot]:
     """Return when each task is expected to run, if everything takes as long as was estimated.
 
@@ -65,8 +66,9 @@ def expected(
         agents: by place, 0 to `size` - 1; None goes to whoever is free first, the largest rank first.
         size: how many agents, each one task at a time.
         waves: by place; one wave waits for the one before it. None is no waves.
+        parallel: tasks at once; None is as many as there are agents.
     """
-    plan = _Floor(seconds, needs, agents, size)
+    plan = _Floor(seconds, needs, agents, size, parallel or size)
     number = waves or [1] * len(seconds)
     members: dict[int, list[int]] = {}
     for place, wave in enumerate(number):
@@ -80,7 +82,7 @@ class _Floor:
     """The simulation: at each moment the idle agents take what is ready, the largest rank first."""
 
     def __init__(
-        self, seconds: Sequence[float], needs: Graph, agents: Sequence[int | None], size: int
+        self, seconds: Sequence[float], needs: Graph, agents: Sequence[int | None], size: int, parallel: int
     ) -> None:
         self.done: dict[int, Slot] = {}
         self._seconds = seconds
@@ -91,10 +93,14 @@ class _Floor:
         for place, sources in enumerate(needs):
             for source in sources:
                 self._followers.setdefault(source, []).append(place)
+        self._parallel = parallel
         self._now = 0.0
         self._idle = set(range(size))
+        self._by_number = list(range(size))  # a heap of the idle agents, and of some that no longer are
+        self._called: list[int] = []  # a heap of the idle agents with a task of their own
         self._own: list[list[tuple[float, int]]] = [[] for _ in range(size)]
         self._shared: list[tuple[float, int]] = []
+        self._running: list[tuple[float, int]] = []
 
     def run(self, members: Sequence[int]) -> None:
         """Run tasks to the end; what they need is among them or done."""
@@ -102,32 +108,43 @@ class _Floor:
         for place, count in waiting.items():
             if not count:
                 self._ready(place)
-        running: list[tuple[float, int]] = []
-        while True:
-            for agent in sorted(self._idle):
-                self._start(agent, running)
-            if not running:
-                return
-            self._now = running[0][0]
-            while running and running[0][0] <= self._now:
-                _, ended = heapq.heappop(running)
-                self._idle.add(self.done[ended].agent)
+        self._hand_out()
+        while self._running:
+            self._now = self._running[0][0]
+            while self._running and self._running[0][0] <= self._now:
+                _, ended = heapq.heappop(self._running)
+                self._leave(self.done[ended].agent)
                 for follower in self._followers.get(ended, ()):
                     if follower in waiting:
                         waiting[follower] -= 1
                         if not waiting[follower]:
                             self._ready(follower)
+            self._hand_out()
 
     def _ready(self, place: int) -> None:
         agent = self._agents[place]
+        if agent is not None and agent in self._idle and not self._own[agent]:
+            heapq.heappush(self._called, agent)
         heapq.heappush(self._shared if agent is None else self._own[agent], (-self._ranks[place], place))
 
-    def _start(self, agent: int, running: list[tuple[float, int]]) -> None:
-        queue = self._own[agent] or self._shared
-        if not queue:
-            return
+    def _leave(self, agent: int) -> None:
+        self._idle.add(agent)
+        heapq.heappush(self._by_number, agent)
+        if self._own[agent]:
+            heapq.heappush(self._called, agent)
+
+    def _hand_out(self) -> None:
+        while self._called and len(self._running) < self._parallel:
+            agent = heapq.heappop(self._called)
+            self._start(agent, self._own[agent])
+        while self._shared and self._idle and len(self._running) < self._parallel:
+            agent = heapq.heappop(self._by_number)
+            if agent in self._idle:
+                self._start(agent, self._shared)
+
+    def _start(self, agent: int, queue: list[tuple[float, int]]) -> None:
         _, place = heapq.heappop(queue)
         self._idle.discard(agent)
         end = self._now + self._seconds[place]
         self.done[place] = Slot(self._now, end, agent)
-        heapq.heappush(running, (end, place))
+        heapq.heappush(self._running, (end, place))

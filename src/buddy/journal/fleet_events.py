@@ -19,6 +19,7 @@ class FleetPlan(Struct, frozen=True, kw_only=True):
         work_s: estimated seconds of all tasks.
         lower_bound_s: seconds below which no schedule comes.
         expected_s: seconds that the schedule takes if everything lasts as long as was estimated.
+        without_barrier_s: seconds that it would take without waves.
     """
 
     agents: list[str]
@@ -30,6 +31,7 @@ class FleetPlan(Struct, frozen=True, kw_only=True):
     work_s: float
     lower_bound_s: float
     expected_s: float
+    without_barrier_s: float
 
 
 class WaveStarted(

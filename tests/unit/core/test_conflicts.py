@@ -3,12 +3,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from buddy.core.conflicts import duplicate_strategy, planned_claims
 from buddy.core.findings import Findings
 from buddy.core.gate import ceiling
 from buddy.model.conflict import Conflict, ConflictType, StepRef, Strategy
 from buddy.model.contract import Rate, ToolContract
+from buddy.model.decision import Ceiling
 from buddy.model.mode import Mode, Undo
 from buddy.model.plan import Agent, Claim, Plan, Reference, Step
 from unit.core.plans import config, detect, detector, plan, read, step, tool
@@ -246,6 +248,50 @@ def test_the_deadline_counts_along_the_longest_way() -> None:
     assert [(conflict.steps[0].step, conflict.reason[:22]) for conflict in found] == [
         ("c", "it would end 7 s into ")
     ]
+
+
+# fleets
+
+
+def fleet(*steps: Step) -> Plan:
+    return replace(plan(*steps), fleet="waves")
+
+
+@pytest.mark.parametrize("mode", [Mode.DRY_RUN, Mode.LIVE])
+@pytest.mark.parametrize(
+    ("confidence", "said"), [(0.7, None), (0.69, "0.69"), (0.0, "0"), (None, "0"), (float("nan"), "nan")]
+)
+def test_a_task_of_a_fleet_that_nobody_is_sure_of_stays_at_mock(
+    mode: Mode, confidence: float | None, said: str | None
+) -> None:
+    findings, _ = detect([GET], fleet(put("a", name="get", confidence=confidence)), settings=config(mode))
+    reason = f"a task of confidence {said} is not assigned above MOCK (confidence_threshold 0.7)"
+    assert findings.ceilings == ({(0, 0): Ceiling(Mode.MOCK, "confidence", reason)} if said else {})
+    assert findings.conflicts == []
+
+
+def test_how_sure_one_has_to_be_is_configured() -> None:
+    tasks = fleet(put("a", "1", confidence=0.9), put("b", "2", confidence=0.95))
+    findings, _ = detect([SET], tasks, settings=config(confidence_threshold=0.95))
+    assert [(place, limit.mode) for place, limit in findings.ceilings.items()] == [((0, 0), Mode.MOCK)]
+    assert detect([SET], tasks, settings=config(confidence_threshold=0.0))[0].ceilings == {}
+
+
+def test_who_is_no_fleet_or_goes_no_higher_is_not_asked_how_sure_it_is() -> None:
+    unsure = put("a", confidence=0.1)
+    assert detect([SET], plan(unsure))[0].ceilings == {}
+    assert detect([SET], fleet(unsure), settings=config(Mode.MOCK))[0].ceilings == {}
+
+
+def test_doubt_stands_above_the_ceiling_of_a_conflict() -> None:
+    findings, _ = detect([SET], fleet(put("a", confidence=0.6, estimated_duration_s=99.0)))
+    assert [found.type for found in findings.conflicts] == [ConflictType.TIMEOUT]
+    assert (findings.ceilings[0, 0].mode, findings.ceilings[0, 0].rule) == (Mode.MOCK, "confidence")
+
+
+def test_a_task_that_stays_at_mock_writes_nothing_twice() -> None:
+    findings, _ = detect([SET], fleet(put("a"), put("b", confidence=0.6)))
+    assert of(ConflictType.DUPLICATE_ACTION, findings) == []
 
 
 # claims

@@ -1,12 +1,13 @@
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from buddy.core.ordering import Schedule, needs_of
-from buddy.model.plan import Agent, Plan
+from buddy.model.plan import Agent, Plan, Prediction, ScheduleKind
 from unit.core.plans import plan, step, tool
 
 TOOLS = "tuvw"
@@ -232,6 +233,36 @@ def test_what_only_follows_a_cycle_keeps_what_its_tools_ask() -> None:
     order = [schedule.index[name] for name in ("u1", "t1", "v1", "w1")]
     assert order == sorted(order)
     assert schedule.index["free"] < schedule.index["w1"]
+
+
+def fleet(kind: ScheduleKind, *waves: int) -> Schedule:
+    """Tasks of one agent, the last of which needs the first."""
+    steps = [
+        step(
+            f"s{place}",
+            "set",
+            "ann",
+            *(["s0"] if place == len(waves) - 1 else []),
+            task=Prediction(rate=1.0, wave=wave),
+        )
+        for place, wave in enumerate(waves)
+    ]
+    return Schedule(replace(plan(*steps), fleet=kind), nothing)
+
+
+def test_the_agents_of_a_fleet_order_nothing_because_tasks_change_hands() -> None:
+    schedule = fleet("continuous", 1, 1, 2)
+    assert schedule.after == [(), (), (0,)]
+    assert not schedule.ordered(0, 1)
+    assert not schedule.ordered(1, 2)
+    assert schedule.ordered(0, 2)
+
+
+def test_a_wave_is_ordered_after_those_before_it_without_an_edge() -> None:
+    schedule = fleet("waves", 1, 1, 2, 2)
+    assert schedule.after == [(), (), (), (0,)]
+    later = [pair for pair in combinations(range(4), 2) if schedule.ordered(*pair)]
+    assert later == [(0, 2), (0, 3), (1, 2), (1, 3)]
 
 
 def test_needs_are_those_of_the_contract() -> None:

@@ -8,6 +8,7 @@ import pytest
 from buddy.core import parsing
 from buddy.errors import BadInput
 from buddy.model.config import ExecutionConfig
+from buddy.model.fleet import PredictedTask
 from buddy.model.plan import Plan, PlanDocument, Reference, Step, StepDocument
 
 
@@ -46,6 +47,39 @@ def test_a_plan_is_read() -> None:
 def test_text_that_is_not_strict_json_is_refused(data: bytes, sentence: str) -> None:
     (told,) = problems(data)
     assert told.startswith(sentence)
+
+
+def document(data: bytes) -> PredictedTask:
+    return parsing.document_of(data, PredictedTask, "tasks line 1")
+
+
+def test_an_object_of_any_type_is_read() -> None:
+    read = document(b'{"task_id": "t", "priority": 2, "depends_on": ["u"]}')
+    assert read == PredictedTask(task_id="t", priority=2.0, depends_on=("u",))
+
+
+@pytest.mark.parametrize(
+    ("data", "sentences"),
+    [
+        (b"", {"expected a JSON object, found nothing"}),
+        (b'{"task_id": "\xff"}', {"expected UTF-8 text, found byte 0xff at offset 13"}),
+        (
+            b'{"task_id": "t", "task_id": "t"}',
+            {"expected each key once, found 'task_id' twice in one object"},
+        ),
+        (b"[]", {"the document: expected object, found []"}),
+        (
+            b'{"wave": 0}',
+            {"wave: expected at least 1, found 0", "the document: expected the key 'task_id', found none"},
+        ),
+        (b'{"task_id": "t", "wave": 1.0}', {"wave: expected `int | null`, found `float`"}),
+        (b'{"task_id": "\\ud800"}', {"the document: input data was truncated"}),
+    ],
+)
+def test_an_object_of_another_type_is_refused_with_every_problem(data: bytes, sentences: set[str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        document(data)
+    assert set(caught.value.problems) == {f"tasks line 1: {sentence}" for sentence in sentences}
 
 
 @pytest.mark.parametrize(

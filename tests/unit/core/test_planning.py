@@ -10,6 +10,8 @@ from buddy.core import planning
 from buddy.errors import BadInput
 from buddy.model.plan import Claim, Plan, PlanDocument, Reference, Step, StepDocument
 
+NO_ID = "expected an id without '[', ']', '#', control or invisible characters"
+
 
 def document(**fields: Any) -> PlanDocument:
     return msgspec.convert(
@@ -299,6 +301,22 @@ def made(*steps: Step, **fields: Any) -> Plan:
 
 def step(step_id: str = "a", **fields: Any) -> Step:
     return Step(step_id=step_id, tool="t", agent="x", **fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "args", "sentences"),
+    [
+        ("t", "g", {"x": {"$from": "u", "path": "/y"}}, []),
+        ("t", "t", nested(101), ["args: expected at most 100 nested levels, found more"]),
+        ("a]", "a]", {}, [f"id 'a]': {NO_ID}"]),
+        ("a", "\u202e", {}, [f"id '\\u202e': {NO_ID}"]),
+        ("t", None, {"x": {"$from": 1}}, ["steps.t.args.x.$from: expected a string, found 1"]),
+    ],
+)
+def test_a_call_on_its_own_is_checked(
+    name: str, group: str | None, args: dict[str, Any], sentences: list[str]
+) -> None:
+    assert list(planning.call_problems(name, args, group)) == sentences
 
 
 def test_a_good_plan_made_in_python_is_returned() -> None:

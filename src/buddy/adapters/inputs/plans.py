@@ -41,7 +41,7 @@ class Scan(Struct, frozen=True):
 
 
 class _Input(Struct, frozen=True):
-    """One input: its name in errors, the stem of default ids, and if it has a plan a line, if it is a fleet."""
+    """One input: its name in errors, the stem of default ids, if it has a plan a line, if it is a fleet."""
 
     label: str
     stem: str
@@ -135,14 +135,13 @@ class PlanFiles:
         for source, seen in zip(self._inputs, scanned.inputs, strict=True):
             if source.fleet:
                 plan, found = self._fleet(source)
+                _refuse_change(source, found, seen)
                 yield plan
-            else:
-                digest = hashlib.sha256()
-                for place, default_id, data in _documents(source, digest):
-                    yield planning.plan_of(parsing.known_document(data, place), place, default_id)
-                found = digest.hexdigest()
-            if found != seen.sha256:
-                raise BadInput(f"{source.label}: expected the file as it was checked, found it changed since")
+                continue
+            digest = hashlib.sha256()
+            for place, default_id, data in _documents(source, digest):
+                yield planning.plan_of(parsing.known_document(data, place), place, default_id)
+            _refuse_change(source, digest.hexdigest(), seen)
 
     def _examine(self, source: _Input, tally: _Tally) -> str:
         """Check every plan of an input; returns the SHA-256 of its bytes."""
@@ -184,12 +183,13 @@ def _file(path: str) -> _Input:
     file = Path(path)
     try:
         mode = file.stat().st_mode
+        bare = stat.S_ISDIR(mode) and not (file / TASKS).exists()
     except FileNotFoundError as problem:
         raise BadInput(f"{label}: expected a file of plans, found nothing there") from problem
     except (OSError, ValueError) as problem:
         raise _unreadable(label, problem) from problem
     if stat.S_ISDIR(mode):
-        if not (file / TASKS).exists():
+        if bare:
             raise BadInput(f"{label}: expected a folder with {TASKS} in it, found one without")
         return _Input(label, _stem(file.resolve().name) or "fleet", file, False, True)
     if not stat.S_ISREG(mode):
@@ -205,6 +205,12 @@ def _file(path: str) -> _Input:
 def _stem(name: str) -> str:
     """Return a file's stem as an id may be spelled."""
     return "".join(one if one.isprintable() and one not in "[]#" else "_" for one in name)[:200]
+
+
+def _refuse_change(source: _Input, found: str, seen: InputDigest) -> None:
+    if found != seen.sha256:
+        kind = "folder" if source.fleet else "file"
+        raise BadInput(f"{source.label}: expected the {kind} as it was checked, found it changed since")
 
 
 def _examine(source: _Input, tally: _Tally) -> str:

@@ -39,24 +39,32 @@ def read_folder(path: Path, label: str, plan_id: str, crew: Crew) -> tuple[Plan,
     problems: list[str] = []
     omitted = 0
 
-    def lines(name: str, kind: type[D]) -> dict[int, D]:
+    def refuse(refused: BadInput) -> None:
         nonlocal omitted
+        room = planning.MAX_PROBLEMS - len(problems)
+        problems.extend(refused.problems[:room])
+        omitted += len(refused.problems[room:]) + refused.omitted
+
+    def lines(name: str, kind: type[D], *, optional: bool = False) -> dict[int, D]:
         found: dict[int, D] = {}
         file = f"{label}/{name}"
-        for number, line in enumerate(_lines(path / name, file, digest.update), 1):
+        try:
+            given = _lines(path / name, file, digest.update, optional=optional)
+        except BadInput as refused:
+            refuse(refused)
+            return found
+        for number, line in enumerate(given, 1):
             text = (line.removeprefix(_BOM) if number == 1 else line).rstrip()
             if not text:
                 continue
             try:
                 found[number] = parsing.document_of(text, kind, f"{file} line {number}")
             except BadInput as refused:
-                room = planning.MAX_PROBLEMS - len(problems)
-                problems.extend(refused.problems[:room])
-                omitted += len(refused.problems[room:]) + refused.omitted
+                refuse(refused)
         return found
 
     tasks = lines(TASKS, PredictedTask)
-    schedule = lines(SCHEDULE, ScheduledTask) if (path / SCHEDULE).exists() else {}
+    schedule = lines(SCHEDULE, ScheduledTask, optional=True)
     if problems:
         raise BadInput(problems, omitted)
     return plan_of(
@@ -64,10 +72,12 @@ def read_folder(path: Path, label: str, plan_id: str, crew: Crew) -> tuple[Plan,
     ), digest.hexdigest()
 
 
-def _lines(path: Path, label: str, take: Callable[[bytes], None]) -> list[bytes]:
+def _lines(path: Path, label: str, take: Callable[[bytes], None], *, optional: bool) -> list[bytes]:
     try:
         data = path.read_bytes()
     except FileNotFoundError as problem:
+        if optional:
+            return []
         raise BadInput(f"{label}: expected a file of predictions, found nothing there") from problem
     except OSError as problem:
         reason = problem.strerror or problem

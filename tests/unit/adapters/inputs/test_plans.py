@@ -102,16 +102,8 @@ def test_names_of_files_are_shown_on_one_line() -> None:
     ("path", "sentence"),
     [
         ("gone.json", "gone.json: expected a file of plans, found nothing there"),
-        (
-            "folder",
-            "folder: expected a .json or .jsonl file, found a folder;"
-            " folders of predictions are not supported yet",
-        ),
-        (
-            "folder.json",
-            "folder.json: expected a .json or .jsonl file, found a folder;"
-            " folders of predictions are not supported yet",
-        ),
+        ("folder", "folder: expected a folder with predicted_tasks.jsonl in it, found one without"),
+        ("folder.json", "folder.json: expected a folder with predicted_tasks.jsonl in it, found one without"),
         ("plan.yaml", "plan.yaml: expected a .json or .jsonl file, or - for standard input, found '.yaml'"),
         ("plan", "plan: expected a .json or .jsonl file, or - for standard input, found ''"),
         (

@@ -9,6 +9,7 @@ from buddy.adapters.inputs import settings
 from buddy.errors import BadConfig
 from buddy.model.config import DEFAULT_STRATEGIES, HEALTH_WEIGHTS, Cap, ExecutionConfig, RetryStrategy
 from buddy.model.conflict import ConflictType, Strategy
+from buddy.model.fleet import AssignmentStrategy
 from buddy.model.mode import Mode
 from buddy.model.plan import Agent
 
@@ -70,6 +71,50 @@ def test_flags_go_over_environment_over_file_over_defaults() -> None:
     toml = "seed = 1\nmax_retries = 1\nlinear_base = 1.0"
     config = loaded(toml, {"BUDDY_SEED": "2", "BUDDY_MAX_RETRIES": "2"}, seed=3, max_retries=None)
     assert (config.seed, config.max_retries, config.linear_base, config.exponential_base) == (3, 2, 1.0, 2.0)
+
+
+def test_the_settings_of_a_fleet_stand_in_the_file_under_their_names() -> None:
+    config = loaded(
+        """
+        num_agents = 8
+        assignment_strategy = "CONFIDENCE_BASED"
+        schedule = "continuous"
+        max_parallel_tasks = 6
+        load_balance_threshold = 0.2
+        confidence_threshold = 0.8
+        anomaly_sensitivity = 0.1
+        phase16_output_dir = "p16"
+        [health_score_weights]
+        success_rate = 0.3
+        accuracy = 0.3
+        """
+    )
+    assert config == ExecutionConfig(
+        num_agents=8,
+        assignment_strategy=AssignmentStrategy.CONFIDENCE_BASED,
+        schedule="continuous",
+        max_parallel_tasks=6,
+        load_balance_threshold=0.2,
+        confidence_threshold=0.8,
+        anomaly_sensitivity=0.1,
+        phase16_output_dir="p16",
+        health_score_weights={"success_rate": 0.3, "availability": 0.2, "accuracy": 0.3, "load_balance": 0.2},
+    )
+
+
+def test_without_anything_a_fleet_is_as_the_specification_says() -> None:
+    config = loaded()
+    assert (config.num_agents, config.assignment_strategy, config.schedule, config.max_parallel_tasks) == (
+        4,
+        AssignmentStrategy.LOAD_BALANCED,
+        "waves",
+        None,
+    )
+    assert (config.load_balance_threshold, config.confidence_threshold, config.anomaly_sensitivity) == (
+        0.30,
+        0.70,
+        0.25,
+    )
 
 
 def test_parts_of_tables_are_merged_layer_by_layer() -> None:
@@ -167,6 +212,25 @@ def test_a_mode_has_two_spellings(text: str, mode: Mode) -> None:
             " confidence_drift, approval_rate, found 'luck'",
         ),
         ("health_weights.success_rate = 0.5", "health_weights: expected weights that sum to 1, found 1.1"),
+        (
+            "health_score_weights.luck = 0.0",
+            "health_score_weights: expected one of success_rate, availability, accuracy, load_balance,"
+            " found 'luck'",
+        ),
+        (
+            "health_score_weights.accuracy = 0.1",
+            "health_score_weights: expected weights that sum to 1, found 0.9",
+        ),
+        ("num_agents = 0", "num_agents: expected at least 1, found 0"),
+        ("num_agents = 10001", "num_agents: expected at most 10000, found 10001"),
+        ("max_parallel_tasks = 0", "max_parallel_tasks: expected at least 1, found 0"),
+        ("confidence_threshold = 1.5", "confidence_threshold: expected at most 1, found 1.5"),
+        ("schedule = 'levels'", "schedule: expected one of continuous, waves, found 'levels'"),
+        (
+            "assignment_strategy = 'RANDOM'",
+            "assignment_strategy: expected one of CONFIDENCE_BASED, LOAD_BALANCED, PRIORITY_BASED,"
+            " ROUND_ROBIN, found 'RANDOM'",
+        ),
         ("health_weights.success_rate = -1", "health_weights.success_rate: expected at least 0, found -1"),
         (
             "clock = 'virtual'\nmode = 'LIVE'",
@@ -177,6 +241,11 @@ def test_a_mode_has_two_spellings(text: str, mode: Mode) -> None:
 )
 def test_a_wrong_setting_is_refused_with_file_and_key(toml: str, sentence: str) -> None:
     assert problems(toml) == [f"buddy.toml: {sentence}"]
+
+
+def test_both_tables_of_weights_are_told_where_both_are_wrong() -> None:
+    told = problems("health_weights.success_rate = 0.5\nhealth_score_weights.accuracy = 0.3")
+    assert [one.split(":")[1] for one in told] == [" health_weights", " health_score_weights"]
 
 
 @pytest.mark.parametrize("kind", list(ConflictType))
@@ -287,7 +356,16 @@ def test_a_file_that_cannot_be_read_is_refused(name: str, content: bytes | None,
 
 
 def test_every_field_can_be_said_by_the_environment() -> None:
-    config = ExecutionConfig(output_dir="o", deadline_s=1.0, on_alert="a", on_approval="b")
+    # Every text that may be left out is given, as no text of the environment means none.
+    config = ExecutionConfig(
+        output_dir="o",
+        deadline_s=1.0,
+        phase16_output_dir="16",
+        phase18_output_dir="18",
+        phase20_output_dir="20",
+        on_alert="a",
+        on_approval="b",
+    )
     environ = {}
     for name, value in msgspec.to_builtins(config).items():
         environ[f"BUDDY_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
