@@ -17,22 +17,36 @@ from buddy.core.approvals import PolicyRule
 from buddy.core.gate import RULES, THRESHOLDS
 from buddy.engine import orchestrator
 from buddy.interfaces.cli import grammar, main
-from buddy.model.config import DEFAULT_STRATEGIES, HEALTH_WEIGHTS, Cap, ExecutionConfig
+from buddy.model.config import (
+    DEFAULT_STRATEGIES,
+    FLEET_HEALTH_WEIGHTS,
+    HEALTH_WEIGHTS,
+    Cap,
+    ExecutionConfig,
+)
 from buddy.model.conflict import ConflictType
 from buddy.model.contract import ToolContract
+from buddy.model.fleet import AssignmentStrategy, PredictedTask, ScheduledTask
 from buddy.model.mode import Mode
 from buddy.model.plan import Agent, Claim, PlanDocument, StepDocument, Validation
 from buddy.projections.anomalies import AnomalyType
 from buddy.projections.calls import CallLine
 from buddy.projections.conflicts import ConflictFile, ConflictLine
 from buddy.projections.files import SystemHealth
+from buddy.projections.fleet.feedback import CoordinationLine, HeuristicLine, ValidationLine
+from buddy.projections.fleet.files import REPORT
+from buddy.projections.fleet.health import FleetHealth, Scored, WaveHealth
+from buddy.projections.fleet.lines import AssignmentLine, MetricLine, TaskLine, TaskStatus
+from buddy.projections.fleet.report import GANTT
+from buddy.projections.fleet.summary import AgentTotal, FleetSummary
 from buddy.projections.moves import MoveLine, UndoLine
-from buddy.projections.outputs import OUTPUTS
-from buddy.projections.signal_types import AnySignal, Signal
+from buddy.projections.outputs import FLEET_SCHEMAS, OUTPUTS
+from buddy.projections.signal_types import AnySignal, FleetSignal, Signal
 from buddy.projections.summary import Summary
 
 CONFIGURATION = text("reference/configuration.md")
 OUTPUT_PAGE = text("reference/outputs.md")
+FLEET_PAGE = text("reference/fleet-outputs.md")
 
 
 def fields(record: type[Struct]) -> set[str]:
@@ -79,12 +93,20 @@ class TestConfiguration:
     def test_caps(self) -> None:
         assert first_cells(section(CONFIGURATION, "## `caps`")) == fields(Cap)
 
-    def test_weights(self) -> None:
+    @pytest.mark.parametrize(
+        ("setting", "weights"),
+        [("health_weights", HEALTH_WEIGHTS), ("health_score_weights", FLEET_HEALTH_WEIGHTS)],
+    )
+    def test_weights(self, setting: str, weights: dict[str, float]) -> None:
         table = {
             names(row[0])[0]: float(names(row[1])[0])
-            for row in rows(section(CONFIGURATION, "## `health_weights`"))
+            for row in rows(section(CONFIGURATION, f"## `{setting}`"))
         }
-        assert table == HEALTH_WEIGHTS
+        assert table == weights
+
+    def test_assignment_strategies(self) -> None:
+        table = first_cells(section(CONFIGURATION, "## `assignment_strategy`"))
+        assert table == {strategy.value for strategy in AssignmentStrategy}
 
 
 class TestPlanFile:
@@ -104,6 +126,14 @@ class TestPlanFile:
         assert all(
             f"`{name}`" in section(text("reference/plan-file.md"), "## A step") for name in fields(Claim)
         )
+
+
+class TestPredictions:
+    @pytest.mark.parametrize(
+        ("title", "record"), [("## A task", PredictedTask), ("## A line of the schedule", ScheduledTask)]
+    )
+    def test_every_key_is_documented_and_no_other(self, title: str, record: type[Struct]) -> None:
+        assert first_cells(section(text("reference/predictions.md"), title)) == fields(record)
 
 
 class TestCatalogue:
@@ -148,6 +178,45 @@ class TestOutputs:
         assert {kind.value for kind in AnomalyType} <= first_cells(
             section(OUTPUT_PAGE, "## system_health.json")
         )
+
+
+class TestFleetOutputs:
+    def test_every_file_is_documented_and_no_other(self) -> None:
+        headings = {line[3:] for line in FLEET_PAGE.splitlines() if line.startswith("## ")}
+        assert headings == {*FLEET_SCHEMAS, REPORT, GANTT}
+
+    def test_the_tree_shows_every_file(self) -> None:
+        tree = FLEET_PAGE[: FLEET_PAGE.index("## ")]
+        assert all(name in tree for name in (*FLEET_SCHEMAS, REPORT, GANTT))
+
+    @pytest.mark.parametrize(
+        ("name", "records"),
+        [
+            ("agent_assignments.jsonl", [AssignmentLine]),
+            ("executed_tasks.jsonl", [TaskLine]),
+            ("agent_metrics.jsonl", [MetricLine]),
+            ("phase21_execution_summary.json", [FleetSummary, Scored, AgentTotal]),
+            ("phase21_system_health.json", [FleetHealth, WaveHealth]),
+            ("heuristic_feedback.jsonl", [HeuristicLine]),
+            ("coordination_feedback.jsonl", [CoordinationLine]),
+            ("prediction_validation_feedback.jsonl", [ValidationLine]),
+        ],
+    )
+    def test_every_field_is_documented(self, name: str, records: list[type[Struct]]) -> None:
+        assert FLEET_SCHEMAS[name] is records[0]
+        documented = first_cells(section(FLEET_PAGE, f"## {name}"))
+        for record in records:
+            assert fields(record) <= documented
+
+    def test_no_file_is_left_out_of_the_check_of_fields(self) -> None:
+        signals = {name for name, holds in FLEET_SCHEMAS.items() if holds == FleetSignal}
+        assert signals == {"agent_feedback.jsonl", "phase21_learning_signals.jsonl"}
+        told = section(FLEET_PAGE, "## phase21_learning_signals.jsonl")
+        assert all(f"`{kind.__struct_config__.tag}`" in told for kind in get_args(FleetSignal))
+
+    def test_every_word_for_where_a_task_stands(self) -> None:
+        documented = first_cells(section(FLEET_PAGE, "## executed_tasks.jsonl"))
+        assert {status.value for status in TaskStatus} <= documented
 
 
 class TestLadder:

@@ -107,20 +107,21 @@ def first_assignment(steps: Sequence[Step], crew: Crew) -> Iterator[Step]:
         yield step if step.agent else replace(step, agent=agents[place])
 
 
-def work_of(place: int, step: Step, rate: float | None = None) -> Work:
+def work_of(place: int, step: Step, error: float = 0.0) -> Work:
     """Return what assignment has to know of a step.
 
     Args:
         place: of the step.
         step: of a fleet.
-        rate: its predicted success rate as recalibrated; as predicted where it is left out.
+        error: measured on such work so far, mean predicted - mean actual.
     """
     task = _task(step)
-    likely = task.rate if rate is None else rate
+    likely = recalibrated(task.rate, error)
+    sure = likely if step.confidence is None else recalibrated(step.confidence, error)
     return Work(
         place=place,
         seconds=seconds_of(step),
-        confidence=likely if step.confidence is None or rate is not None else step.confidence,
+        confidence=sure,
         hardness=1.0 - likely if task.complexity is None else task.complexity,
         kind=step.tool,
         priority=task.priority or 0.0,
@@ -263,7 +264,7 @@ def _schedule_problems(predictions: Predictions, crew: Crew) -> Iterator[str]:
         first.setdefault(entry.task_id, line)
         if entry.agent_id is not None and entry.agent_id not in crew.agents:
             named = ", ".join(crew.agents[:8]) + (", ..." if len(crew.agents) > 8 else "")
-            yield f"{at}: agent_id: expected one of {named} (--agents), found {shown(entry.agent_id)}"
+            yield f"{at}: agent_id: expected one of {named}, found {shown(entry.agent_id)}"
 
 
 def _cycle_problems(needs: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

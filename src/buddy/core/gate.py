@@ -12,6 +12,7 @@ from msgspec import Struct
 from buddy.core.ladder import below
 from buddy.model.contract import ToolContract
 from buddy.model.decision import Ceiling, Decision, Denied, NeedsApproval, Run, Wait
+from buddy.model.fleet import TASK
 from buddy.model.mode import Mode, Risk
 
 THRESHOLDS: dict[Risk, dict[Mode, float]] = {
@@ -100,6 +101,8 @@ def lock(f: Facts) -> Limit:
 
 def unknown_tool(f: Facts) -> Limit:
     """A tool that is in no catalogue, or has no handler, is only mocked."""
+    if f.contract is None and f.tool == TASK:
+        return Mode.MOCK, "a task that names no tool is simulated, and goes no higher"
     if f.contract is None:
         return Mode.MOCK, f"no catalogue names the tool '{f.tool}'; add it with --tools"
     if not f.runnable:

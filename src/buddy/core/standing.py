@@ -1,6 +1,7 @@
 """How an agent of a fleet stands: fit for work, or out until it has shown that it works again.
 
-An agent that fails more than half of its first attempts is quarantined: it gets one probe task a wave. When
+An agent that fails more than half of its first attempts, over all its waves or in one with enough tasks to
+tell, is quarantined: it gets one probe task a wave. When
 that passes it is on probation and gets two tasks, then four, and so on, twice as many after each wave that
 went well, until it is trusted again; a bad wave puts it back. So what a broken agent can spoil is bounded.
 """
@@ -11,7 +12,9 @@ from msgspec import Struct
 
 LEAST_RATE = 0.50
 LEAST_TASKS = 3
-"""First attempts from which a rate says something."""
+"""First attempts, over all waves, from which a rate says something."""
+LEAST_IN_WAVE = 10
+"""First attempts in one wave from which that wave says something by itself, whatever was before."""
 TRUSTED_FROM = 16
 """Tasks a wave at which an agent on probation is trusted again."""
 
@@ -70,7 +73,14 @@ def after_wave(before: Standing, tried: int, passed: int) -> Standing:
 
 
 def fails(tried: int, passed: int, before: Standing = FIT) -> bool:
-    """Whether an agent fails: in this wave, or where that has too few tasks, across the waves."""
-    if tried < LEAST_TASKS:
-        tried, passed = tried + before.tried, passed + before.passed
+    """Whether an agent fails: over all its waves, or in this one alone where it had tasks enough.
+
+    Args:
+        tried: its first attempts in the wave.
+        passed: those that passed.
+        before: how it stood before the wave.
+    """
+    if tried >= LEAST_IN_WAVE and passed / tried < LEAST_RATE:
+        return True
+    tried, passed = tried + before.tried, passed + before.passed
     return tried >= LEAST_TASKS and passed / tried < LEAST_RATE

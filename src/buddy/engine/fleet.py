@@ -16,9 +16,10 @@ from buddy.engine.plans import PlanState
 from buddy.engine.scheduler import PlanDriver
 from buddy.journal.events import TaskAssigned, WaveFinished, WaveStarted
 from buddy.model.fleet import AssignmentStrategy
+from buddy.model.mode import Mode
 from buddy.model.outcome import StepStatus
 from buddy.model.plan import Prediction
-from buddy.projections.fleet import Fleet
+from buddy.projections.fleet.fold import Fleet
 
 
 class FleetDriver(PlanDriver):
@@ -36,6 +37,7 @@ class FleetDriver(PlanDriver):
         self._fleet = fleet
         self._parallel = Slots(parallel)
         self._left: Counter[int] = Counter()
+        self._given: set[int] = set()
 
     def prediction(self, place: int) -> Prediction:
         """Return what was predicted of a task."""
@@ -46,8 +48,20 @@ class FleetDriver(PlanDriver):
     def _start(self) -> None:
         for place in self.plan.places(StepStatus.PENDING):
             self._left[self.prediction(place).wave] += 1
+        self._tell_settled()
         self._begin()
         super()._start()
+
+    def _tell_settled(self) -> None:
+        """Say whose the tasks are that settled before an assignment, and close the waves of such alone."""
+        alone = set()
+        for place in range(len(self.plan)):
+            known = self._fleet.tasks.get(self.plan.step(place).step_id)
+            if self.is_settled(place) and (known is None or known.assigned is None):
+                self._give(place, self.plan.step(place).agent)
+                alone.add(self.prediction(place).wave)
+        for wave in sorted(alone - set(self._left)):
+            self.run.record(WaveFinished(plan=self.plan.plan_id, wave=wave))
 
     def _begin(self) -> None:
         """Open what may begin."""
@@ -61,6 +75,8 @@ class FleetDriver(PlanDriver):
 
     def _out_of_the_way(self, place: int) -> None:
         wave = self.prediction(place).wave
+        if place not in self._given:
+            self._give(place, self.plan.step(place).agent)
         self._left[wave] -= 1
         if not self._left[wave]:
             del self._left[wave]
@@ -73,6 +89,7 @@ class FleetDriver(PlanDriver):
     def _give(self, place: int, agent: str) -> None:
         """Give a task to an agent, and say so."""
         plan, step, task = self.plan, self.plan.step(place), self.prediction(place)
+        self._given.add(place)
         moved = step.agent if step.agent != agent else ""
         if moved:
             step = plan.schedule.steps[place] = replace(step, agent=agent)
@@ -85,7 +102,7 @@ class FleetDriver(PlanDriver):
                 moved_from=moved,
                 wave=task.wave,
                 rate=task.rate,
-                recalibrated=round(recalibrated(task.rate, self._fleet.error), 6),
+                recalibrated=round(recalibrated(task.rate, self._fleet.error_of(step.tool)), 6),
                 seconds=seconds_of(step),
                 confidence=step.confidence,
                 complexity=task.complexity,
@@ -93,6 +110,20 @@ class FleetDriver(PlanDriver):
                 prediction_id=task.prediction_id,
             )
         )
+
+    def _limit_of(self, agent: str) -> int | None:
+        """Return how many tasks an agent may have until the next wave is over, None is any number."""
+        limit = self._fleet.standings[agent].limit
+        if self.run.config.mode is not Mode.LIVE:
+            return limit
+        # What an open breaker would hold at DRY_RUN is better done by others; one task shows if it may close.
+        match self.run.breaker_may_close(f"agent:{agent}"):
+            case None:
+                return limit
+            case True:
+                return 1
+            case False:
+                return 0
 
     def _may(self, agent: str, place: int) -> bool:
         """Whether an agent has the permissions for a task."""
@@ -133,10 +164,11 @@ class WaveDriver(FleetDriver):
         self._wave = min(self._left)
         places = [place for place in self._by_wave[self._wave] if not self.is_settled(place)]
         uneven = self._fleet.last_imbalance > self.run.config.load_balance_threshold
+        anew = uneven or any(wave.rebalanced for wave in self._fleet.waves.values())
         self.run.record(
             WaveStarted(plan=self.plan.plan_id, wave=self._wave, tasks=len(places), rebalanced=uneven)
         )
-        for place, agent in sorted(self._assigned(places, anew=uneven).items()):
+        for place, agent in sorted(self._assigned(places, anew=anew).items()):
             self._give(place, agent)
         for place in self._withheld.pop(self._wave, ()):
             super()._ready_now(place)
@@ -149,7 +181,7 @@ class WaveDriver(FleetDriver):
                 agent,
                 availability=max(fleet.availability(agent), 0.01),
                 rates=fleet.rates(agent),
-                limit=fleet.standings[agent].limit,
+                limit=self._limit_of(agent),
             )
             for agent in fleet.plan.agents
         }
@@ -157,7 +189,7 @@ class WaveDriver(FleetDriver):
         works = []
         for place in places:
             step, task = self.plan.step(place), self.prediction(place)
-            work = work_of(place, step, recalibrated(task.rate, fleet.error))
+            work = work_of(place, step, fleet.error_of(step.tool))
             if task.scheduled and not anew and workers[step.agent].limit is None:
                 given[place] = workers[step.agent].take(work)
             else:
@@ -184,7 +216,6 @@ class ContinuousDriver(FleetDriver):
             self._position[place] = position
         self._queue: list[int] = []
         self._begun: set[int] = set()
-        self._given: set[int] = set()
         self._quota: dict[str, int] = {}
         self._load = dict.fromkeys(fleet.plan.agents, 0.0)
         self._hands = sum(plan.agent(agent).capacity for agent in fleet.plan.agents)
@@ -233,7 +264,7 @@ class ContinuousDriver(FleetDriver):
     def _suits(self, agent: str, place: int) -> bool:
         """Whether an agent takes a task: it may, and the schedule wants nobody else who is fit."""
         task, wanted = self.prediction(place), self.plan.step(place).agent
-        if task.scheduled and wanted != agent and self._fleet.standings[wanted].limit is None:
+        if task.scheduled and wanted != agent and wanted not in self._quota:
             return False
         able = self._may(agent, place)
         return able or not any(self._may(other, place) for other in self._fleet.plan.agents)
@@ -244,7 +275,6 @@ class ContinuousDriver(FleetDriver):
             self._begun.add(wave)
             self.run.record(WaveStarted(plan=self.plan.plan_id, wave=wave, tasks=self._left[wave]))
         if place not in self._given:
-            self._given.add(place)
             self._give(place, agent)
             self._load[agent] += seconds_of(self.plan.step(place))
             if agent in self._quota:
@@ -257,8 +287,5 @@ class ContinuousDriver(FleetDriver):
 
     def _limit(self) -> None:
         """Let each agent have as many tasks as its standing allows until the next wave is over."""
-        self._quota = {
-            agent: standing.limit
-            for agent, standing in self._fleet.standings.items()
-            if standing.limit is not None
-        }
+        limits = {agent: self._limit_of(agent) for agent in self._fleet.plan.agents}
+        self._quota = {agent: limit for agent, limit in limits.items() if limit is not None}

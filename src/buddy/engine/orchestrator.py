@@ -50,6 +50,7 @@ class Survey(Struct, kw_only=True):
         plans: how many.
         steps: how many they declare.
         schedule: of the only plan, where there is one.
+        fleet: of the plan of a fleet, where there is one.
     """
 
     findings: Findings
@@ -57,6 +58,7 @@ class Survey(Struct, kw_only=True):
     plans: int
     steps: int
     schedule: Schedule | None
+    fleet: Schedule | None
 
 
 def detector(
@@ -92,11 +94,12 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
     """Look at every plan and find all conflicts; nothing runs.
 
     Raises:
-        BadInput: a plan names an agent that the operator does not.
+        BadInput: a plan names an agent that the operator does not, or there are two fleets.
     """
     used: dict[str, None] = {}
     plans = steps = 0
     schedule: Schedule | None = None
+    fleet: Schedule | None = None
     problems: list[str] = []
     for ordinal, plan in enumerate(source.plans()):
         for name in permissions.unknown_agents(plan, config.agents):
@@ -104,9 +107,13 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
             problems.append(
                 f"plan '{plan.plan_id}': expected agents of the configuration ({known}), found '{name}'"
             )
+        if plan.fleet and fleet is not None:
+            other = fleet.plan.plan_id
+            problems.append(f"plan '{plan.plan_id}': expected one fleet a run, found that of '{other}' too")
         if problems:
             continue
         schedule = watch.plan(ordinal, plan)
+        fleet = schedule if plan.fleet else fleet
         used.update(dict.fromkeys(step.tool for step in plan.steps))
         plans, steps = plans + 1, steps + len(plan.steps)
     if problems:
@@ -117,6 +124,7 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
         plans=plans,
         steps=steps,
         schedule=schedule if plans == 1 else None,
+        fleet=fleet,
     )
 
 

@@ -29,7 +29,7 @@ from buddy.ports import (
     World,
 )
 from buddy.projections.anomalies import Anomaly, Severity, Watch
-from buddy.projections.fleet import Fleet
+from buddy.projections.fleet.fold import Fleet
 
 LOCK_AGE_S = 0.01
 BREAKER_AGE_S = 0.25
@@ -250,22 +250,35 @@ class Run:
 
     def breaker(self, tool: str, agent: str) -> str:
         """Return why an open breaker stops this call short of LIVE, empty where none does."""
-        if not self.config.breaker:
+        known = self._breakers()
+        if not known:
             return ""
+        found = known.get(f"tool:{tool}") or known.get(f"agent:{agent}")
+        return f"the breaker on {found.subject} is open: {found.reason}" if found else ""
+
+    def breaker_may_close(self, subject: str) -> bool | None:
+        """Whether the cooldown of an open breaker has passed; None where none is open."""
+        entry = self._breakers().get(subject)
+        return None if entry is None else self._is_cool(entry)
+
+    def _is_cool(self, entry: Breaker) -> bool:
+        return self.clock.now() - entry.opened_at >= self.config.breaker_cooldown_s
+
+    def _breakers(self) -> dict[str, Breaker]:
+        """Return the open breakers by subject, read at most `BREAKER_AGE_S` ago."""
+        if not self.config.breaker:
+            return {}
         now = self.clock.monotonic()
         if now - self._shared.breakers_read_at > BREAKER_AGE_S:
             self._shared.breakers_read_at = now
             self._shared.breakers = {entry.subject: entry for entry in self.home.breakers()}
-        if not self._shared.breakers:
-            return ""
-        found = self._shared.breakers.get(f"tool:{tool}") or self._shared.breakers.get(f"agent:{agent}")
-        return f"the breaker on {found.subject} is open: {found.reason}" if found else ""
+        return self._shared.breakers
 
     def probe_passed(self, tool: str, agent: str) -> None:
         """Close the breakers on a tool and an agent that passed DRY_RUN after the cooldown."""
         for subject in (f"tool:{tool}", f"agent:{agent}"):
             entry = self._shared.breakers.get(subject)
-            if entry and self.clock.now() - entry.opened_at >= self.config.breaker_cooldown_s:
+            if entry and self._is_cool(entry):
                 self.home.close_breaker(subject)
                 del self._shared.breakers[subject]
                 self.record(

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from buddy.core import gate, references
+from buddy.core.fleet import seconds_of
 from buddy.core.simulation import draw
 from buddy.engine.attempts import (
     Attempt,
@@ -69,7 +70,9 @@ async def _mock_attempt(climb: Climb, rehearsal: bool) -> Attempt:
     if climb.problem:
         return _wrong_arguments(climb.problem)
     if climb.tool is None or climb.contract is None:
-        return Passed(references.UNKNOWN) if rehearsal else await _simulated(climb, Passed(None))
+        return (
+            Passed(references.UNKNOWN) if rehearsal else await _simulated(climb, Passed(references.UNKNOWN))
+        )
     problem = climb.tool.check(climb.args)
     if problem:
         return _wrong_arguments(problem)
@@ -86,8 +89,9 @@ async def _mock_attempt(climb: Climb, rehearsal: bool) -> Attempt:
 
 async def _simulated(climb: Climb, result: Passed) -> Attempt:
     """Let a call that nothing handles last as long as estimated, and succeed as often as predicted."""
-    await climb.run.clock.sleep(climb.step.estimated_duration_s or 0.0)
-    rate = climb.step.task.rate if climb.step.task is not None else 1.0
+    task = climb.step.task
+    await climb.run.clock.sleep(seconds_of(climb.step) if task else climb.step.estimated_duration_s or 0.0)
+    rate = task.rate if task is not None else 1.0
     chance = draw(climb.run.config.seed, climb.plan.plan_id, climb.step_id, "success", climb.mock_attempts)
     if chance < rate:
         return result

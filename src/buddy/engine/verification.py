@@ -33,7 +33,7 @@ from buddy.journal.events import (
 from buddy.journal.times import iso, seconds
 from buddy.model.approval import Approval, ApprovalRequest, ApprovalState
 from buddy.ports import LockState
-from buddy.projections.outputs import project
+from buddy.projections.outputs import grows, project
 
 CHECKS: dict[str, str] = {
     "chain_broken": "each line follows from the one before it",
@@ -80,7 +80,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
 def verify(
     lines: Iterable[bytes],
-    outputs: Mapping[str, bytes | None],
+    outputs: Callable[[str], bytes | None],
     head: Head | None,
     lock_history: Sequence[LockState],
     approvals: Sequence[Approval],
@@ -90,7 +90,7 @@ def verify(
 
     Args:
         lines: of the journal, each with its line feed.
-        outputs: file name -> content, None where there is no such file.
+        outputs: file name -> content, None where there is no such file; asked for each that there should be.
         head: where the home says that the journal ends, None where it does not know the run.
         lock_history: every epoch of the home's lock, oldest first; empty where it was never touched.
         approvals: that the home was asked for in this run.
@@ -101,9 +101,10 @@ def verify(
     reading = _Reading(lines, head, witnesses)
     expected = project(reading.records())
     reading.end()
-    compared = [name for name in expected if name.endswith(".jsonl") or not reading.broken]
-    checked = tuple(name for name in compared if outputs.get(name) is not None)
-    violations = [*reading.violations, *_output_violations(expected, outputs, broken=reading.broken)]
+    compared = [name for name in expected if grows(name) or not reading.broken]
+    found = {name: outputs(name) for name in expected}
+    checked = tuple(name for name in compared if found[name] is not None)
+    violations = [*reading.violations, *_output_violations(expected, found, broken=reading.broken)]
     return Report(
         run_id=reading.run_id,
         events=reading.at.seq,
@@ -367,10 +368,10 @@ def _output_violations(
     expected: Mapping[str, bytes], outputs: Mapping[str, bytes | None], *, broken: bool
 ) -> Iterator[Violation]:
     for name, content in expected.items():
-        found = outputs.get(name)
+        found = outputs[name]
         if found is None:
             yield Violation(rule="output_missing", seq=0, message=f"{name} is not there")
-        elif broken and not name.endswith(".jsonl"):
+        elif broken and not grows(name):
             # What is written whole at the end says nothing about the beginning.
             continue
         elif found != content and not (broken and found.startswith(content)):

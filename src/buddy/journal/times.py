@@ -32,3 +32,11 @@ def seconds(text: str) -> float:
     if at.tzinfo is None:
         raise ValueError(f"{text} says no offset from UTC")
     return at.timestamp()
+
+
+def between(start: str, end: str) -> float:
+    """Return the seconds from one time to a later one; 0 where a clock went back, or either is no time."""
+    try:
+        return max(0.0, seconds(end) - seconds(start))
+    except ValueError:
+        return 0.0

@@ -14,7 +14,8 @@ from buddy.projections.anomaly import RECOMMENDATIONS as RECOMMENDATIONS
 from buddy.projections.anomaly import Anomaly as Anomaly
 from buddy.projections.anomaly import AnomalyType as AnomalyType
 from buddy.projections.anomaly import Severity as Severity
-from buddy.projections.fleet import Fleet
+from buddy.projections.fleet.fold import Fleet
+from buddy.projections.fleet.judging import judge, sensitivity_of
 from buddy.projections.health import MOST_CONFLICTS, MOST_ROLLBACKS
 from buddy.projections.metrics import Tally, imbalance, places, spread, tallies
 from buddy.projections.run import Run
@@ -78,6 +79,7 @@ class Watch:
         self._streaks: dict[str, Streak] = {}
         self._agents: dict[str, FirstAttempts] = {}
         self._judged: set[tuple[AnomalyType, str]] = set()
+        self._waves_told: set[tuple[AnomalyType, str, Severity]] = set()
 
     def feed(self, record: Record) -> list[Anomaly]:
         """Take in the next record and return the anomalies that it shows; a second time none."""
@@ -112,8 +114,20 @@ class Watch:
         event = record.event
         if self.fleet is not None:
             self.fleet.feed(record)
+            if self.fleet.closed is not None:
+                found = judge(self.fleet, self.fleet.closed, record, sensitivity_of(self.run.config))
+                self.fleet.closed.anomalies = found
+                self._fresh += [anomaly for anomaly in found if self._is_news(anomaly)]
         elif isinstance(event, PlanStarted) and event.fleet is not None:
             self.fleet = Fleet(event, self.run.steps)
+
+    def _is_news(self, anomaly: Anomaly) -> bool:
+        """Whether nobody was told yet, be it of the run as a whole or of an earlier wave."""
+        known = {(one.type, one.subject, one.severity) for one in self.found}
+        key = (anomaly.type, anomaly.subject, anomaly.severity)
+        news = key not in known and key not in self._waves_told
+        self._waves_told.add(key)
+        return news
 
     def _raise(
         self, kind: AnomalyType, severity: Severity, record: Record, subject: str, figures: dict[str, Any],

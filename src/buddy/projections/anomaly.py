@@ -36,7 +36,7 @@ RECOMMENDATIONS: dict[AnomalyType, str] = {
     AnomalyType.HIGH_CONFLICT: "Give the agents different resources, or order the steps with depends_on.",
     AnomalyType.AGENT_FAILURE: "Look at the failed steps of the agent before giving it more work.",
     AnomalyType.COORDINATION_ISSUE: "Move work from the busiest agent to the least busy one.",
-    AnomalyType.PREDICTION_DRIFT: "Recalibrate the confidence scores of this agent before trusting them.",
+    AnomalyType.PREDICTION_DRIFT: "Recalibrate the confidence scores of these steps before trusting them.",
     AnomalyType.LOAD_IMBALANCE: "Rebalance: assign the longest tasks first to the agent with the least time.",
 }
 

@@ -80,13 +80,21 @@ def tool_health(metrics: Metrics, weights: Mapping[str, float]) -> float | None:
     return None if metrics.success_rate is None else weigh(tool_parts(metrics), weights)
 
 
-def weights_of(config: Mapping[str, Any]) -> dict[str, float]:
-    """Return the weights that a run's configuration sets, the defaults where it sets none."""
+def weights_of(
+    config: Mapping[str, Any], name: str = "health_weights", default: Mapping[str, float] = HEALTH_WEIGHTS
+) -> dict[str, float]:
+    """Return the weights that a run's configuration sets, the defaults where it sets none.
+
+    Args:
+        config: of the run.
+        name: of the setting.
+        default: weights by part.
+    """
     try:
-        weights = msgspec.convert(config.get("health_weights"), dict[str, Fraction])
+        weights = msgspec.convert(config.get(name), dict[str, Fraction])
     except msgspec.ValidationError:
-        return HEALTH_WEIGHTS
-    return weights if sum(weights.values()) > 0 else HEALTH_WEIGHTS
+        return dict(default)
+    return weights if sum(weights.values()) > 0 else dict(default)
 
 
 Comparison = Literal[">=", "<=", "|x| <="]
@@ -117,7 +125,7 @@ TARGETS: dict[str, Target] = {
     "confidence": Target(">=", 0.80),
     "confidence_drift": Target("|x| <=", 0.10),
     "availability": Target(">=", 0.95),
-    "accuracy_error": Target("<=", 0.10),
+    "accuracy": Target(">=", 0.90),
     "load_balance": Target(">=", 0.70),
     "health_score": Target(">=", 90.0),
 }

@@ -11,6 +11,9 @@ from buddy.projections.steps import LIVE, Cell, State
 PLACES = 6
 """Decimal places of every number that an output works out."""
 
+TOP = 10
+"""Entries of a ranking."""
+
 
 def places(value: float | None) -> float | None:
     """Round a number as the outputs show it; None stays None."""
@@ -93,6 +96,16 @@ def spread(loads: Sequence[float]) -> float | None:
     """
     most = max(loads, default=0.0)
     return ratio(most, min(loads)) if most > 0 else 1.0
+
+
+def recurring(errors: dict[str, int]) -> dict[str, int]:
+    """Return the classes of error that came more than once, most frequent first, at most `TOP`."""
+    return {name: count for name, count in ranked(errors) if count > 1}
+
+
+def ranked(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """Return the `TOP` entries, highest count first, equals by name."""
+    return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP]
 
 
 class Tally(Struct, kw_only=True):

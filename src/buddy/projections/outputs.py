@@ -16,8 +16,15 @@ from buddy.projections.anomalies import Watch
 from buddy.projections.calls import CallLine, Calls
 from buddy.projections.conflicts import ConflictFile
 from buddy.projections.files import ConflictLog, HealthFile, SummaryFile, SystemHealth
+from buddy.projections.fleet import feedback
+from buddy.projections.fleet import files as fleet
+from buddy.projections.fleet.feedback import CoordinationLine, HeuristicLine, ValidationLine
+from buddy.projections.fleet.files import FleetFiles
+from buddy.projections.fleet.health import FleetHealth
+from buddy.projections.fleet.lines import AssignmentLine, MetricLine, TaskLine
+from buddy.projections.fleet.summary import FleetSummary
 from buddy.projections.moves import MoveLine, Moves, UndoLine, Undos
-from buddy.projections.signal_types import AnySignal
+from buddy.projections.signal_types import AnySignal, FleetSignal
 from buddy.projections.signals import Signals
 from buddy.projections.summary import Summary
 
@@ -69,17 +76,28 @@ def together(watch: Watch | None = None) -> dict[str, Output]:
 
 def project(records: Iterable[Record]) -> dict[str, bytes]:
     """Return the content of every output, as it was written while the records were."""
-    outputs = together()
+    watch = Watch()
+    outputs, fleet_files = together(watch), FleetFiles(watch)
     grown = {name: bytearray() for name in outputs}
     feeds = [(output.feed, grown[name]) for name, output in outputs.items()]
     for record in records:
         for feed, content in feeds:
             content += feed(record)
+        for part in fleet_files.feed(record):
+            if part.grows:
+                grown.setdefault(part.name, bytearray()).extend(part.data)
     found = {}
     for name, output in outputs.items():
         whole = output.close()
         found[name] = bytes(grown[name]) if whole is None else whole
+    for part in fleet_files.close():
+        found[part.name] = bytes(grown.get(part.name, b"")) if part.grows else part.data
     return found
+
+
+def grows(name: str) -> bool:
+    """Whether an output only ever grows, so that an earlier state of it is a beginning of a later one."""
+    return name.endswith(".jsonl") and not name.startswith("wave_")
 
 
 SCHEMAS: dict[str, Any] = {
@@ -93,6 +111,20 @@ SCHEMAS: dict[str, Any] = {
 }
 """File name -> what it holds; of a `.jsonl` file, what each line holds."""
 
+FLEET_SCHEMAS: dict[str, Any] = {
+    fleet.ASSIGNMENTS: AssignmentLine,
+    fleet.TASKS: TaskLine,
+    fleet.METRICS: MetricLine,
+    fleet.FEEDBACK: FleetSignal,
+    fleet.HEALTH: FleetHealth,
+    fleet.SUMMARY: FleetSummary,
+    fleet.SIGNALS: FleetSignal,
+    feedback.PHASE_16.rpartition("/")[2]: HeuristicLine,
+    feedback.PHASE_18.rpartition("/")[2]: CoordinationLine,
+    feedback.PHASE_20.rpartition("/")[2]: ValidationLine,
+}
+"""The same for the files of a fleet, folders left out."""
+
 
 def schema(name: str) -> dict[str, Any]:
     """Return the JSON Schema of an output; of a `.jsonl` file, that of each line.
@@ -100,6 +132,7 @@ def schema(name: str) -> dict[str, Any]:
     Raises:
         BadInput: no output has this name.
     """
-    if name not in SCHEMAS:
-        raise BadInput(f"no output is called '{name}'; there are {', '.join(sorted(SCHEMAS))}")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(SCHEMAS[name])}
+    known = SCHEMAS | FLEET_SCHEMAS
+    if name not in known:
+        raise BadInput(f"no output is called '{name}'; there are {', '.join(sorted(known))}")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(known[name])}

@@ -1,11 +1,12 @@
 """The signals that phases which learn are told, one record a type."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from buddy.model.conflict import ConflictType, Strategy
-from buddy.projections.anomalies import AnomalyType, Severity
+from buddy.projections.anomaly import Anomaly, AnomalyType, Severity
 
 
 class Signal(Struct, frozen=True, kw_only=True, tag_field="signal_type"):
@@ -153,22 +154,28 @@ class ConflictPattern(Signal, frozen=True, kw_only=True, tag="CONFLICT_PATTERN")
     content: ConflictUse
 
 
-class Performance(Struct, frozen=True, kw_only=True):
-    """How an agent did.
+class Performance(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How an agent did, in a run or in one wave of a fleet.
 
     Attributes:
+        wave: from 1; left out for the whole run.
+        standing: with which it began the wave: `available`, `failing` (on probation) or `quarantined`.
         tasks: its steps that settled.
         finished: of those.
         success_rate: of the finished.
         first_attempt_success_rate: of the finished that were tried.
-        avg_latency: ms, None where nothing was called.
-        mean_predicted: mean confidence of the finished that have one.
+        avg_latency: ms, None where nothing was called; of a wave, from start to end of a task.
+        mean_predicted: mean confidence of the finished that have one; of a wave, mean predicted rate.
         prediction_error: mean predicted - mean actual on first attempts.
+        assigned_s: estimated seconds of the tasks in the wave.
         load_s: seconds of work, every attempt at every rung.
         attempts, failed_attempts: at any rung, retries included.
         error_patterns: classes of error that came more than once, most frequent first.
+        anomalies: types of what was found about it in the wave, where anything was.
     """
 
+    wave: int | None = None
+    standing: str | None = None
     tasks: int
     finished: int
     success_rate: float | None
@@ -176,14 +183,16 @@ class Performance(Struct, frozen=True, kw_only=True):
     avg_latency: float | None
     mean_predicted: float | None
     prediction_error: float | None
+    assigned_s: float | None = None
     load_s: float
     attempts: int
     failed_attempts: int
     error_patterns: dict[str, int]
+    anomalies: list[str] = []
 
 
 class AgentPerformance(Signal, frozen=True, kw_only=True, tag="agent_performance"):
-    """One for each agent with finished steps, for phase 18."""
+    """One for each agent with finished steps, and in a fleet for each with tasks in a wave; for phase 18."""
 
     content: Performance
 
@@ -204,11 +213,151 @@ class AnomalyFound(Signal, frozen=True, kw_only=True, tag="ANOMALY"):
     content: Found
 
 
-AnySignal = (
-    ToolReliability
-    | ApprovalMismatch
-    | ExecutionModeAnalysis
-    | ConflictPattern
-    | AgentPerformance
-    | AnomalyFound
+class Coordination(Struct, frozen=True, kw_only=True):
+    """How agents worked together in a wave.
+
+    Attributes:
+        wave: from 1.
+        agents: with tasks in it.
+        tasks: in it.
+        load_balance: least / most assigned seconds.
+        availability: available agent time / total agent time.
+        interference_count: tasks that did not get as far as they should because of others: skipped, held
+            or refused.
+        moved: tasks that went to another agent than planned.
+        rebalanced: all tasks were shared out anew.
+        duration_s: of the wave.
+        idle_s: agent seconds in it without work.
+        issues: types of what was found about loads.
+    """
+
+    wave: int
+    agents: int
+    tasks: int
+    load_balance: float | None
+    availability: float | None
+    interference_count: int
+    moved: int
+    rebalanced: bool
+    duration_s: float
+    idle_s: float
+    issues: list[str]
+
+
+class MultiAgentCoordination(Signal, frozen=True, kw_only=True, tag="multi_agent_coordination"):
+    """One for each wave, for phase 18."""
+
+    content: Coordination
+
+
+class HeuristicResult(Struct, frozen=True, kw_only=True):
+    """How good the predictions of a heuristic were in a wave.
+
+    Attributes:
+        wave: from 1.
+        heuristic_id: `unattributed` for tasks that name none.
+        tasks: that were tried.
+        accuracy: 1 - |mean predicted - mean actual|.
+        error_rate: share of first attempts that failed.
+        accuracy_improvement: accuracy - that of the wave before in which it was used; None in the first.
+    """
+
+    wave: int
+    heuristic_id: str
+    tasks: int
+    accuracy: float
+    error_rate: float
+    accuracy_improvement: float | None
+
+
+class HeuristicFeedback(Signal, frozen=True, kw_only=True, tag="heuristic_feedback"):
+    """One for each heuristic in a wave, for phase 16."""
+
+    content: HeuristicResult
+
+
+class Calibration(Struct, frozen=True, kw_only=True):
+    """What became of a prediction, or of all in a wave.
+
+    Attributes:
+        wave: from 1.
+        prediction_id: None for all of the wave together.
+        tasks: that were tried.
+        mean_predicted: success rate.
+        actual_success: share of first attempts that passed.
+        calibration_error: mean predicted - actual; positive is too optimistic.
+        confidence_calibration: 1 - |calibration_error|.
+        error_analysis: `squared_error` (mean, Brier 1950), `too_optimistic` and `too_pessimistic` (tasks that
+            failed at a predicted rate of 0.5 or more, and passed below it).
+    """
+
+    wave: int
+    prediction_id: str | None
+    tasks: int
+    mean_predicted: float
+    actual_success: float
+    calibration_error: float
+    confidence_calibration: float
+    error_analysis: dict[str, float]
+
+
+class PredictionValidation(Signal, frozen=True, kw_only=True, tag="prediction_validation"):
+    """One for each wave, and one for each prediction that has an id, for phase 20."""
+
+    content: Calibration
+
+
+FleetSignal = (
+    AgentPerformance | MultiAgentCoordination | HeuristicFeedback | PredictionValidation | AnomalyFound
 )
+"""What is told after each wave of a fleet."""
+
+AnySignal = ToolReliability | ApprovalMismatch | ExecutionModeAnalysis | ConflictPattern | FleetSignal
+"""Every signal."""
+
+HALF = 5
+"""Observations after which a signal's confidence is one half."""
+
+TELLS: dict[AnomalyType, int] = {
+    AnomalyType.UNSAFE_ESCALATION: 19,
+    AnomalyType.GATE_DENIED: 19,
+    AnomalyType.REPEATED_FAILURES: 16,
+    AnomalyType.HIGH_ROLLBACK: 16,
+    AnomalyType.HIGH_CONFLICT: 19,
+    AnomalyType.AGENT_FAILURE: 18,
+    AnomalyType.COORDINATION_ISSUE: 18,
+    AnomalyType.PREDICTION_DRIFT: 20,
+    AnomalyType.LOAD_IMBALANCE: 18,
+}
+"""Which phase is told of which anomaly."""
+
+PROVEN = frozenset({AnomalyType.UNSAFE_ESCALATION, AnomalyType.GATE_DENIED})
+"""Anomalies that one record proves."""
+
+
+def trust(observations: int) -> float:
+    """Return how much a signal is to be believed: `n / (n + HALF)`."""
+    return round(observations / (observations + HALF), 6)
+
+
+def anomaly_found(anomaly: Anomaly, stamp: Mapping[str, Any]) -> AnomalyFound:
+    """Return what the phase that can do most about an anomaly is told.
+
+    Args:
+        anomaly: as found.
+        stamp: id, phase, evidence and time of the signal.
+    """
+    kind, _, name = anomaly.subject.partition(":")
+    return AnomalyFound(
+        tool_name=name if kind == "tool" else anomaly.figures.get("tool"),
+        agent_id=name if kind == "agent" else anomaly.figures.get("agent"),
+        confidence=1.0 if anomaly.type in PROVEN else trust(anomaly.observations),
+        content=Found(
+            anomaly_type=anomaly.type,
+            severity=anomaly.severity,
+            subject=anomaly.subject,
+            figures=anomaly.figures,
+            recommendation=anomaly.recommendation,
+        ),
+        **stamp,
+    )

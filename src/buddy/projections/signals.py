@@ -1,4 +1,4 @@
-"""`learning_signals.jsonl`: what the phases that learn are told when a run comes to rest.
+"""`learning_signals.jsonl`: what the phases that learn are told, at rest and after each wave of a fleet.
 
 Each signal is a function of the journal. Its confidence is `n / (n + 5)` for n observations: 0.17 after
 one, 0.5 after five, 0.95 after a hundred. What a single record proves has confidence 1.
@@ -8,81 +8,58 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from buddy.journal.events import Record, RunFinished
+from buddy.journal.events import Record, RunFinished, WaveFinished
 from buddy.model.conflict import ConflictType, Strategy
 from buddy.model.mode import Mode
 from buddy.model.outcome import StepStatus
-from buddy.projections.anomalies import Anomaly, AnomalyType, Watch
+from buddy.projections.anomalies import Watch
 from buddy.projections.approvals import EVIDENCE, Judgement
 from buddy.projections.conflicts import Pattern
+from buddy.projections.fleet.signals import Teller
 from buddy.projections.lines import encode_line
-from buddy.projections.metrics import Tally, drift, places, ratio, tallies
+from buddy.projections.metrics import TOP, Tally, drift, places, ranked, ratio, recurring, tallies
 from buddy.projections.run import Work
 from buddy.projections.signal_types import (
+    TELLS,
     AgentPerformance,
-    AnomalyFound,
     AnySignal,
     ApprovalMismatch,
     ConflictPattern,
     ConflictUse,
     Disagreement,
     ExecutionModeAnalysis,
-    Found,
     ModeUse,
     Pair,
     Performance,
     Reliability,
     ToolReliability,
+    anomaly_found,
+    trust,
 )
 from buddy.projections.steps import RUNGS, Steps
-
-HALF = 5
-"""Observations after which a signal's confidence is one half."""
-
-TOP = 10
-"""Entries of a ranking."""
-
-
-def trust(observations: int) -> float:
-    """Return how much a signal is to be believed: `n / (n + HALF)`."""
-    return round(observations / (observations + HALF), 6)
-
-
-TELLS: dict[AnomalyType, int] = {
-    AnomalyType.UNSAFE_ESCALATION: 19,
-    AnomalyType.GATE_DENIED: 19,
-    AnomalyType.REPEATED_FAILURES: 16,
-    AnomalyType.HIGH_ROLLBACK: 16,
-    AnomalyType.HIGH_CONFLICT: 19,
-    AnomalyType.AGENT_FAILURE: 18,
-    AnomalyType.COORDINATION_ISSUE: 18,
-    AnomalyType.PREDICTION_DRIFT: 20,
-    AnomalyType.LOAD_IMBALANCE: 18,
-}
-"""Which phase is told of which anomaly."""
-
-PROVEN = frozenset({AnomalyType.UNSAFE_ESCALATION, AnomalyType.GATE_DENIED})
-"""Anomalies that one record proves."""
 
 
 class Signals:
     """The signals of a run; one that rests twice is told about twice, of each anomaly once."""
 
-    EVENTS = frozenset({RunFinished})
+    EVENTS = frozenset({RunFinished, WaveFinished})
     """Events that it has to hear of when another output keeps the fold going."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._told = 0
         self._anomalies = 0
+        self._teller = Teller()
 
     def feed(self, record: Record) -> bytes:
-        """Return the signals of a record with which the run comes to rest."""
+        """Return the signals of a record with which the run comes to rest, or a wave is over."""
         self._watch.follow(record)
-        if not isinstance(record.event, RunFinished):
+        if not isinstance(record.event, RunFinished | WaveFinished):
             return b""
         assert record.seq == self._watch.run.seq, "the watch has gone ahead of the outputs"
-        return b"".join(encode_line(signal) for signal in self._signals(record))
+        if isinstance(record.event, RunFinished):
+            return b"".join(encode_line(signal) for signal in self._signals(record))
+        return b"".join(encode_line(signal) for signal in self._teller.hear(self._watch))
 
     def close(self) -> None:
         """Return nothing: the file grew."""
@@ -144,34 +121,8 @@ class Signals:
         fresh = self._watch.found[self._anomalies :]
         self._anomalies += len(fresh)
         for anomaly in fresh:
-            kind, _, name = anomaly.subject.partition(":")
-            yield AnomalyFound(
-                tool_name=name if kind == "tool" else anomaly.figures.get("tool"),
-                agent_id=name if kind == "agent" else anomaly.figures.get("agent"),
-                confidence=1.0 if anomaly.type in PROVEN else trust(anomaly.observations),
-                content=_found(anomaly),
-                **self._stamp(record, TELLS[anomaly.type], anomaly.evidence),
-            )
-
-
-def _found(anomaly: Anomaly) -> Found:
-    return Found(
-        anomaly_type=anomaly.type,
-        severity=anomaly.severity,
-        subject=anomaly.subject,
-        figures=anomaly.figures,
-        recommendation=anomaly.recommendation,
-    )
-
-
-def recurring(errors: dict[str, int]) -> dict[str, int]:
-    """Return the classes of error that came more than once, most frequent first, at most `TOP`."""
-    return {name: count for name, count in ranked(errors) if count > 1}
-
-
-def ranked(counts: dict[str, int]) -> list[tuple[str, int]]:
-    """Return the `TOP` entries, highest count first, equals by name."""
-    return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP]
+            stamp = self._stamp(record, TELLS[anomaly.type], anomaly.evidence)
+            yield anomaly_found(anomaly, stamp)
 
 
 def reliability(tally: Tally, work: Work) -> Reliability:

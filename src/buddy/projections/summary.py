@@ -11,9 +11,9 @@ from buddy.model.mode import Mode, Risk
 from buddy.model.outcome import StepStatus, UndoResult
 from buddy.projections.correlation import Correlation, correlate
 from buddy.projections.health import Tier, tier
-from buddy.projections.metrics import Metrics, Tally, places, tallies
+from buddy.projections.metrics import Metrics, Tally, places, ranked, tallies
 from buddy.projections.run import Run, Work
-from buddy.projections.signals import by_final_mode, ranked
+from buddy.projections.signals import by_final_mode
 
 
 class StepCounts(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from buddy.journal.events import (
     RunResumed,
     RunStarted,
     Settled,
+    TaskAssigned,
     UndoIntent,
     UndoOutcome,
 )
@@ -151,6 +152,15 @@ class Teller:
     def _reassigned(self, event: Reassigned) -> Iterator[str]:
         self.agent = event.to_agent
         yield f"It was given to {event.to_agent} instead of {event.from_agent}: {event.reason}."
+
+    def _assigned(self, event: TaskAssigned) -> Iterator[str]:
+        self.agent = event.agent
+        instead = f" instead of {event.moved_from}" if event.moved_from else ""
+        now = f", {event.recalibrated:.2f} as measured so far" if event.recalibrated != event.rate else ""
+        yield (
+            f"In wave {event.wave} it was assigned to {event.agent}{instead}: predicted to succeed at"
+            f" {event.rate:.2f}{now}, estimated at {event.seconds:g} s."
+        )
 
     def _expanded(self, event: Expanded) -> Iterator[str]:
         yield f"Its list had {count(event.items, 'item')}, each of which became a call ({event.mode.value})."
@@ -374,6 +384,7 @@ TELLS: dict[type, Callable[[Teller, Any], Iterator[str]]] = {
     RunFinished: Teller._finished,
     ConflictFound: Teller._conflict,
     Reassigned: Teller._reassigned,
+    TaskAssigned: Teller._assigned,
     Expanded: Teller._expanded,
     Rung: Teller._rung,
     Moved: Teller._moved,

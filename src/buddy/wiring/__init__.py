@@ -4,6 +4,7 @@ from buddy.adapters.people import Quiet
 from buddy.wiring.commands import (
     CheckedStep,
     CheckResult,
+    FleetOutlook,
     cancel,
     check,
     folder_of,
@@ -24,6 +25,7 @@ __all__ = [
     "CheckResult",
     "CheckedStep",
     "DemoResult",
+    "FleetOutlook",
     "OpenCalls",
     "Quiet",
     "RunResult",

@@ -15,7 +15,10 @@ from msgspec.structs import replace
 from buddy.adapters.inputs.plans import PlanFiles, PlanObjects
 from buddy.adapters.journal import FileSink, read
 from buddy.adapters.people import Quiet
+from buddy.core import coordination
+from buddy.core.coordination import Load
 from buddy.core.fleet import Crew
+from buddy.core.ordering import Schedule
 from buddy.engine import orchestrator
 from buddy.engine.checking import ceilings
 from buddy.engine.manual import cancel_all, resolve_step, undo_by_hand
@@ -25,13 +28,14 @@ from buddy.engine.verification import Report
 from buddy.engine.verification import verify as check_all
 from buddy.errors import BadInput, JournalDamaged
 from buddy.journal.codec import Head
-from buddy.journal.events import InputDigest, Record, RunStarted
+from buddy.journal.events import FleetPlan, InputDigest, Record, RunStarted
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import Conflict
 from buddy.model.mode import Mode
 from buddy.ports import Interaction, PlanSource, RunRow
 from buddy.projections.anomalies import Watch
-from buddy.projections.outputs import OUTPUTS, together
+from buddy.projections.fleet.files import FleetFiles
+from buddy.projections.outputs import together
 from buddy.wiring.folder import blob
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
 
@@ -200,27 +204,26 @@ def resolve(run: str, step: str, happened: bool, *, by: str) -> RunResult:
 
 
 def rebuild_outputs(run: str) -> list[str]:
-    """Write a run's outputs again from its journal; returns their names."""
+    """Write a run's outputs again from its journal; returns the files written."""
     folder = folder_of(run)
-    outputs = together(Watch())
-    sink = FileSink(folder, outputs)
+    watch = Watch()
+    sink = FileSink(folder, together(watch), fleet=FleetFiles(watch))
     for record, _ in read(folder):
         sink.feed(record)
     sink.close()
-    return list(outputs)
+    return sink.names
 
 
 def verify(run: str) -> Report:
     """Check a run: chain, head, outputs, lock, approvals and the safety rules."""
     folder = folder_of(run)
-    outputs = {name: path.read_bytes() if (path := folder / name).is_file() else None for name in OUTPUTS}
     journal = folder / "journal.jsonl"
     with closing(home()) as store:
         run_id, head = _known_as(folder, store.runs())
         with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
             return check_all(
                 lines,
-                outputs,
+                lambda name: path.read_bytes() if (path := folder / name).is_file() else None,
                 head,
                 store.lock_history(),
                 store.approvals(time.time(), run_id),
@@ -260,6 +263,18 @@ class CheckedStep(Struct, frozen=True, kw_only=True):
     needs_approval: bool
 
 
+class FleetOutlook(Struct, frozen=True, kw_only=True):
+    """What a fleet would do.
+
+    Attributes:
+        plan: who, by which rules, how long it should take.
+        loads: what each agent would do in each wave.
+    """
+
+    plan: FleetPlan
+    loads: list[Load]
+
+
 class CheckResult(Struct, frozen=True, kw_only=True):
     """What a run would do.
 
@@ -268,12 +283,14 @@ class CheckResult(Struct, frozen=True, kw_only=True):
         conflicts: in the order found.
         plans: how many.
         count: how many steps.
+        fleet: the coordination plan, where there is a fleet.
     """
 
     steps: Iterator[CheckedStep]
     conflicts: list[Conflict]
     plans: int
     count: int
+    fleet: FleetOutlook | None
 
 
 def check(inputs: Sequence[str], tool_files: Sequence[str], config: ExecutionConfig) -> CheckResult:
@@ -293,8 +310,20 @@ def check(inputs: Sequence[str], tool_files: Sequence[str], config: ExecutionCon
         found = ceilings(source, known, again, lock, breakers)
         steps = (CheckedStep(**one) for one in found)
         return CheckResult(
-            steps=steps, conflicts=known.findings.conflicts, plans=known.plans, count=known.steps
+            steps=steps,
+            conflicts=known.findings.conflicts,
+            plans=known.plans,
+            count=known.steps,
+            fleet=None if known.fleet is None else _outlook(known.fleet, config),
         )
+
+
+def _outlook(schedule: Schedule, config: ExecutionConfig) -> FleetOutlook:
+    parallel = orchestrator.parallel_tasks(config)
+    return FleetOutlook(
+        plan=coordination.outlook(schedule, config, parallel),
+        loads=list(coordination.loads(schedule, parallel)),
+    )
 
 
 def plan_objects(objects: Sequence[Any]) -> tuple[PlanSource, list[InputDigest]]:

@@ -1,13 +1,21 @@
 """A run's folder: what is opened in it when a run begins, and when it goes on."""
 
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from buddy.adapters.journal import FileJournal, FileSink, ScribeSink, blobs
+from buddy.adapters.journal.disk import Disk, write_whole
 from buddy.engine.recovery import Past
+from buddy.errors import ClosedStop
 from buddy.journal.events import Record
+from buddy.model.config import ExecutionConfig
 from buddy.model.mode import Mode
 from buddy.ports import OutputSink
 from buddy.projections.anomalies import Watch
+from buddy.projections.fleet.feedback import PHASE_16, PHASE_18, PHASE_20
+from buddy.projections.fleet.files import SUMMARY, FleetFiles
 from buddy.projections.outputs import together
 
 PLANS = "plans.jsonl"
@@ -28,14 +36,14 @@ def outputs_of(folder: Path, mode: Mode, steps: int) -> tuple[OutputSink, Watch]
     if steps * _LINES[mode] >= SCRIBE_FROM and ScribeSink.possible():
         return ScribeSink(folder), Watch(audited=False)
     fold = Watch()
-    return FileSink(folder, together(fold)), fold
+    return FileSink(folder, together(fold), fleet=FleetFiles(fold)), fold
 
 
 def read_again(folder: Path, fold: Watch, past: Past) -> tuple[FileJournal, FileSink]:
     """Open a journal again and bring outputs, anomalies and the past up to its end."""
     records: list[Record] = []
     journal = FileJournal.open(folder, seen=records.append)
-    sink = FileSink(folder, together(fold))
+    sink = FileSink(folder, together(fold), fleet=FleetFiles(fold))
     for record in records:
         past.feed(record)
         sink.feed(record)
@@ -46,3 +54,34 @@ def read_again(folder: Path, fold: Watch, past: Past) -> tuple[FileJournal, File
 def blob(folder: Path, digest: str) -> bytes:
     """Return a large result of a run."""
     return blobs.read(folder, digest)
+
+
+def fleet_summary(folder: Path) -> dict[str, Any] | None:
+    """Return what `phase21_execution_summary.json` says, None where the run is none of a fleet."""
+    file = folder / SUMMARY
+    return msgspec.json.decode(file.read_bytes()) if file.is_file() else None
+
+
+def deliver_feedback(folder: Path, config: ExecutionConfig) -> None:
+    """Copy what the phases that learn are told into the folders that they read, where any are configured.
+
+    Raises:
+        ClosedStop: a copy cannot be written; the run itself is whole.
+    """
+    for name, chosen in (
+        (PHASE_16, config.phase16_output_dir),
+        (PHASE_18, config.phase18_output_dir),
+        (PHASE_20, config.phase20_output_dir),
+    ):
+        source = folder / name
+        if chosen is None or not source.is_file():
+            continue
+        target = Path(chosen) / source.name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(Disk(), target, source.read_bytes())
+        except OSError as problem:
+            raise ClosedStop(
+                f"{target}: copying the feedback failed ({problem.strerror or problem}); the run is whole,"
+                f" and {source} holds it"
+            ) from problem

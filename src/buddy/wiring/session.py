@@ -37,7 +37,7 @@ from buddy.model.mode import Mode
 from buddy.ports import Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
-from buddy.wiring.folder import PLANS, blob, outputs_of, read_again
+from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
 
 T = TypeVar("T")
 WORDS = ("ask", "wait", "exit")
@@ -53,6 +53,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
         exit_code: what the command exits with.
         reason: one sentence.
         summary: the content of `orchestration_summary.json`.
+        fleet: the content of `phase21_execution_summary.json`, where the run is one of a fleet.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
     exit_code: int
     reason: str
     summary: dict[str, Any]
+    fleet: dict[str, Any] | None
 
 
 def home() -> SqliteHome:
@@ -191,6 +193,7 @@ class Session:
                 run.close()
             finally:
                 store.keep_head(run.run_id, run.journal.head, state)
+        deliver_feedback(folder, self.config)
         summary = msgspec.json.decode((folder / "orchestration_summary.json").read_bytes())
         return RunResult(
             run_id=run.run_id,
@@ -198,6 +201,7 @@ class Session:
             exit_code=code,
             reason=str(summary.get("exit_reason", "")),
             summary=summary,
+            fleet=fleet_summary(folder),
         )
 
     @contextmanager

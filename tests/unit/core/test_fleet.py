@@ -239,17 +239,18 @@ def test_the_strategy_decides_who_comes_first(strategy: AssignmentStrategy, expe
 
 
 @pytest.mark.parametrize(
-    ("confidence", "complexity", "rate", "expected"),
+    ("confidence", "complexity", "error", "expected"),
     [
-        (0.6, None, None, (0.6, 0.25)),
-        (None, None, None, (0.75, 0.25)),
-        (0.6, 4.0, None, (0.6, 4.0)),
-        (0.6, None, 0.5, (0.5, 0.5)),
-        (0.6, 0.0, 0.5, (0.5, 0.0)),
+        (0.625, None, 0.0, (0.625, 0.25)),
+        (None, None, 0.0, (0.75, 0.25)),
+        (0.625, 4.0, 0.0, (0.625, 4.0)),
+        (0.625, None, 0.25, (0.375, 0.5)),
+        (None, None, 0.25, (0.5, 0.5)),
+        (0.625, 0.0, 0.25, (0.375, 0.0)),
     ],
 )
-def test_a_task_is_as_sure_as_measured_else_as_said_else_as_predicted(
-    confidence: float | None, complexity: float | None, rate: float | None, expected: tuple[float, float]
+def test_a_task_is_as_sure_as_said_else_as_predicted_less_the_error_measured(
+    confidence: float | None, complexity: float | None, error: float, expected: tuple[float, float]
 ) -> None:
     step = Step(
         step_id="t",
@@ -258,7 +259,7 @@ def test_a_task_is_as_sure_as_measured_else_as_said_else_as_predicted(
         confidence=confidence,
         task=Prediction(rate=0.75, wave=1, complexity=complexity, priority=2.0),
     )
-    assert work_of(3, step, rate) == Work(3, 1.0, *expected, "x", 2.0)
+    assert work_of(3, step, error) == Work(3, 1.0, *expected, "x", 2.0)
     plain = Step(step_id="t", tool="x", agent="a", task=Prediction(rate=0.75, wave=1))
     assert work_of(3, plain).priority == 0.0
 
@@ -332,7 +333,7 @@ def test_a_wrong_task_is_refused_with_its_line(tasks: list[dict[str, Any]], sent
     [
         (told("c"), "task_id: expected a task of predicted_tasks.jsonl, found 'c'"),
         (told("a", "a0"), "task_id: expected each task once, found 'a' as on line 1"),
-        (told("b", "a2"), "agent_id: expected one of a0, a1 (--agents), found 'a2'"),
+        (told("b", "a2"), "agent_id: expected one of a0, a1, found 'a2'"),
     ],
 )
 def test_a_wrong_entry_of_the_schedule_is_refused_with_its_line(entry: dict[str, Any], sentence: str) -> None:
@@ -351,7 +352,7 @@ def test_a_wave_of_the_schedule_before_that_of_a_dependency_is_refused() -> None
 def test_of_many_agents_the_first_are_named(count: int, more: str) -> None:
     crew = Crew(agents=tuple(f"a{number}" for number in range(count)))
     (sentence,) = refusal([task("a")], [told("a", "x")], crew).problems
-    assert sentence.endswith(f"expected one of a0, a1, a2, a3, a4, a5, a6, a7{more} (--agents), found 'x'")
+    assert sentence.endswith(f"expected one of a0, a1, a2, a3, a4, a5, a6, a7{more}, found 'x'")
 
 
 def test_of_a_long_cycle_the_beginning_is_shown_and_a_very_long_one_takes_no_time() -> None:

@@ -35,11 +35,14 @@ def test_an_agent_fails_below_half_of_at_least_three_tasks(tried: int, passed: i
         (Standing(tried=2, passed=1), 2, 0, True),
         (Standing(tried=2, passed=2), 2, 0, False),
         (Standing(tried=1, passed=0), 1, 0, False),
-        (Standing(tried=90, passed=0), 3, 3, False),  # a wave of enough tasks speaks for itself
-        (Standing(tried=90, passed=90), 3, 1, True),
+        (Standing(tried=20, passed=15), 9, 0, False),
+        (Standing(tried=20, passed=14), 9, 0, True),
+        (Standing(tried=90, passed=90), 3, 1, False),
+        (Standing(tried=90, passed=90), 10, 5, False),
+        (Standing(tried=90, passed=90), 10, 4, True),  # a wave of enough tasks speaks for itself
     ],
 )
-def test_a_wave_of_few_tasks_is_judged_with_those_before_it(
+def test_an_agent_is_judged_by_all_its_waves_and_by_one_of_enough_tasks(
     before: Standing, tried: int, passed: int, expected: bool
 ) -> None:
     assert fails(tried, passed, before) is expected

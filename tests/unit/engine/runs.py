@@ -58,7 +58,7 @@ class Case:
 
     def verify(self) -> Report:
         return verify(
-            iter(self.lines), self.outputs, self.head, self.locks, self.approvals, self.blobs.__getitem__
+            iter(self.lines), self.outputs.get, self.head, self.locks, self.approvals, self.blobs.__getitem__
         )
 
     def found(self) -> set[str]:

@@ -280,5 +280,5 @@ def test_the_journal_is_read_once_and_as_it_comes() -> None:
             taken.append(number)
             yield line
 
-    assert verify(lines(), case.outputs, case.head, case.locks, case.approvals, case.blobs.__getitem__)
+    assert verify(lines(), case.outputs.get, case.head, case.locks, case.approvals, case.blobs.__getitem__)
     assert taken == list(range(len(case.lines)))

@@ -59,7 +59,7 @@ def test_a_blob_is_what_its_name_says() -> None:
     def refuse(digest: str) -> bytes:
         raise JournalDamaged("it is not what was written")
 
-    report = verify(case.lines, case.outputs, case.head, case.locks, case.approvals, refuse)
+    report = verify(case.lines, case.outputs.get, case.head, case.locks, case.approvals, refuse)
     assert [one.rule for one in report.violations] == ["blob_missing"]
 
 
@@ -77,7 +77,7 @@ def test_a_journal_cannot_make_it_read_other_files() -> None:
         .last(Rung, result_blob=BLOB_NAME)
     )
     case = case_of(again)
-    report = verify(case.lines, case.outputs, case.head, case.locks, case.approvals, read)
+    report = verify(case.lines, case.outputs.get, case.head, case.locks, case.approvals, read)
     assert [one.rule for one in report.violations if one.rule != "lifecycle"] == ["blob_differs"]
     assert asked == [BLOB_NAME]
 

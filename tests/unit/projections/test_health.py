@@ -111,7 +111,7 @@ def test_targets_are_those_of_the_specification() -> None:
     wanted = {
         "success_rate": 0.90,
         "availability": 0.95,
-        "accuracy_error": 0.10,
+        "accuracy": 0.90,
         "load_balance": 0.70,
         "confidence": 0.80,
         "health_score": 90,

@@ -17,8 +17,11 @@ from buddy.journal.events import (
     Resolved,
     RunResumed,
     Settled,
+    TaskAssigned,
     UndoIntent,
     UndoOutcome,
+    WaveFinished,
+    WaveStarted,
 )
 from buddy.model.approval import ApprovalRequest, ApprovalState
 from buddy.model.conflict import Conflict, ConflictType, StepRef, Strategy
@@ -74,7 +77,26 @@ def settled(status: StepStatus, rule: str = "", reason: str = "", **more: Any) -
 
 
 def test_every_event_that_names_a_step_is_told() -> None:
-    assert set(get_args(AnyEvent)) - set(TELLS) == {ContractSeen}
+    assert set(get_args(AnyEvent)) - set(TELLS) == {ContractSeen, WaveStarted, WaveFinished}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            {"recalibrated": 0.9},
+            "In wave 2 it was assigned to b: predicted to succeed at 0.90, estimated at 12.5 s.",
+        ),
+        (
+            {"recalibrated": 0.6, "moved_from": "a"},
+            "In wave 2 it was assigned to b instead of a: predicted to succeed at 0.90, 0.60 as measured so"
+            " far, estimated at 12.5 s.",
+        ),
+    ],
+)
+def test_an_assignment_is_told_with_what_was_expected(more: dict[str, Any], told: str) -> None:
+    given = TaskAssigned(plan="p", step="s", tool="t", agent="b", wave=2, rate=0.9, seconds=12.5, **more)
+    assert told in text(tell(given, journals.mocked("s")))
 
 
 def test_a_live_call_is_told_from_what_was_asked_to_what_came_back() -> None:

@@ -48,7 +48,12 @@ MERGED: dict[str, dict[str, Any]] = {
 """Tables of which a layer may give a part, and their defaults."""
 
 _WEIGHTS = {"health_weights": HEALTH_WEIGHTS, "health_score_weights": FLEET_HEALTH_WEIGHTS}
-_FLAGS = {"output_dir": "--out", "deadline_s": "--deadline"}
+_FLAGS = {
+    "output_dir": "--out",
+    "deadline_s": "--deadline",
+    "num_agents": "--agents",
+    "assignment_strategy": "--strategy",
+}
 _TEXTS = (msgspec.inspect.StrType, msgspec.inspect.EnumType, msgspec.inspect.LiteralType)
 _SUM_TOLERANCE = 1e-9
 
@@ -292,6 +297,15 @@ def _contradictions(merged: _Layer) -> Iterator[str]:
             f"{clock.place}clock: expected 'real' because the mode is {mode.value}, found 'virtual',"
             " which is for simulations in MOCK"
         )
+    number, named = merged.get("num_agents"), merged.get("agents")
+    if number is not None and named is not None and named.value:
+        # Where it is what it is by default nobody asked for it.
+        expected = (len(named.value), ExecutionConfig().num_agents)
+        if number.value not in expected:
+            yield (
+                f"{number.place}num_agents: expected {len(named.value)}, as many as agents are named, found"
+                f" {number.value}"
+            )
 
 
 def _warnings(merged: _Layer) -> list[str]:

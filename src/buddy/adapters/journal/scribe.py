@@ -22,6 +22,7 @@ from buddy.journal import codec
 from buddy.journal.codec import Head
 from buddy.journal.events import Record
 from buddy.projections.anomalies import AnomalyType, Watch
+from buddy.projections.fleet.files import FleetFiles
 from buddy.projections.outputs import together
 
 LOOK_EVERY_S = 0.005
@@ -160,7 +161,7 @@ def write_outputs(folder: Path, *, run: int, tell: Callable[[bytes], object]) ->
         os.close(lock)
         return
     watch = Watch()
-    sink = FileSink(folder, together(watch), lock=lock)
+    sink = FileSink(folder, together(watch), fleet=FleetFiles(watch), lock=lock)
 
     def take(record: Record) -> None:
         sink.feed(record)

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from buddy.errors import BadInput, ClosedStop
 from buddy.journal.events import Record
 
 if TYPE_CHECKING:
+    from buddy.projections.fleet.files import FleetFiles, Part
     from buddy.projections.outputs import Output
 
 BUFFER = 64 * 1024
@@ -62,14 +63,17 @@ def lock_outputs(folder: Path) -> int:
 class FileSink:
     """Writes projections into a run's folder; `ports.OutputSink`.
 
-    `.jsonl` files begin empty and grow, `.json` files are put in place whole at the end. Feed it from
-    the journal's first record on, also when a run is taken up again.
+    `.jsonl` files begin empty and grow, `.json` files are put in place whole at the end. The files of a
+    fleet are written when a wave is over, and brought up to date at the end; they are not synced, since
+    `buddy outputs` makes them again. Feed it from the journal's first record on, also when a run is taken
+    up again.
 
     One sink at a time writes into a folder; see `lock_outputs`.
 
     Args:
         folder: of the run.
         outputs: file name -> projection.
+        fleet: makes the files of a fleet, None where there cannot be one.
         disk: the system calls.
         lock: of the outputs, where the caller took it.
 
@@ -83,6 +87,7 @@ class FileSink:
         folder: Path,
         outputs: "Mapping[str, Output]",
         *,
+        fleet: "FleetFiles | None" = None,
         disk: Disk | None = None,
         lock: int | None = None,
     ) -> None:
@@ -91,6 +96,8 @@ class FileSink:
         self._stopped = ""
         self._closed = False
         self._growing: list[_Growing] = []
+        self._fleet = fleet
+        self._written: dict[str, int] = {}
         try:
             self._lock = lock_outputs(folder) if lock is None else lock
         except OSError as problem:
@@ -122,6 +129,13 @@ class FileSink:
                 growing.buffer += data
                 if len(growing.buffer) >= BUFFER:
                     self._write(growing)
+        if self._fleet is not None and kind in self._fleet.EVENTS:
+            self._put(self._fleet.feed(record))
+
+    @property
+    def names(self) -> list[str]:
+        """Every file written or to be written, as named within the folder."""
+        return [str(path.relative_to(self.folder)) for path in self._outputs] + list(self._written)
 
     def alerts(self) -> list[str]:
         """Return nothing: the run shares the fold beneath the outputs."""
@@ -172,6 +186,29 @@ class FileSink:
             data = output.close()
             if data is not None:
                 self._replace(path, data)
+
+        if self._fleet is not None:
+            self._put(self._fleet.close())
+
+    def _put(self, parts: "Iterable[Part]") -> None:
+        """Write files of a fleet, but not what stands there already."""
+        for part in parts:
+            known, content = self._written.get(part.name), hash(part.data)
+            if known == content and not part.grows:
+                continue
+            path = self.folder / part.name
+            try:
+                if known is None:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                add = os.O_APPEND if part.grows and known is not None else os.O_TRUNC
+                file = os.open(path, os.O_WRONLY | os.O_CREAT | add, 0o666)
+                try:
+                    write_all(self._disk, file, part.data)
+                finally:
+                    os.close(file)
+            except OSError as problem:
+                raise self._stop(path, problem) from problem
+            self._written[part.name] = content
 
     def _write(self, growing: _Growing) -> None:
         if not growing.buffer:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buddy.wiring import CheckedStep, CheckResult
+    from buddy.wiring import CheckedStep, CheckResult, FleetOutlook
 
 CHUNK = 1_000
 """Rows that share the widths of their columns."""
@@ -42,7 +42,8 @@ def _stream(result: "CheckResult") -> None:
     write(f'{{"plans":{result.plans},"count":{result.count},"steps":[')
     for place, step in enumerate(result.steps):
         write(f"{',' if place else ''}\n{encode(step).decode()}")
-    write(f'\n],"conflicts":{encode(list(result.conflicts)).decode()}}}\n')
+    conflicts, fleet = encode(list(result.conflicts)).decode(), encode(result.fleet).decode()
+    write(f'\n],"conflicts":{conflicts},"fleet":{fleet}}}\n')
 
 
 def _tell(result: "CheckResult", limit: int) -> None:
@@ -67,6 +68,8 @@ def _tell(result: "CheckResult", limit: int) -> None:
         why = f", {rule}: {reasons[rule]}" if rule else ""
         say(f"  {count:>8,} up to {rung}{why}")
     _conflicts(result, limit)
+    if result.fleet is not None:
+        _fleet(result.fleet, limit)
 
 
 def _counting(
@@ -102,3 +105,36 @@ def _conflicts(result: "CheckResult", limit: int) -> None:
         )
     if limit and len(conflicts) > limit:
         say(f"  ... and {counted(len(conflicts) - limit, 'conflict')} more; --limit 0 lists them all")
+
+
+def _fleet(fleet: "FleetOutlook", limit: int) -> None:
+    from buddy.interfaces.cli.printing import counted, say, table
+
+    plan, loads = fleet.plan, fleet.loads
+    waves = len({load.wave for load in loads})
+    say("")
+    say(
+        f"fleet of {counted(len(plan.agents), 'agent')}, {plan.strategy.value}, {plan.kind}:"
+        f" {counted(waves, 'wave')}, {plan.work_s:,.2f} s of work, {plan.expected_s:,.2f} s expected,"
+        f" {plan.lower_bound_s:,.2f} s at least"
+    )
+    barrier = plan.expected_s - plan.without_barrier_s
+    if plan.kind == "waves" and barrier > 0:
+        say(f"  waiting for the end of waves costs {barrier:,.2f} s of that")
+    path = plan.critical_path
+    named = " -> ".join(path[:5]) + (f" -> ... -> {path[-1]}" if len(path) > 5 else "")
+    say(f"  critical path {plan.critical_path_s:,.2f} s: {named}")
+    rows = [
+        (
+            f"{load.wave}",
+            load.agent,
+            f"{load.tasks:,}",
+            f"{load.load_s:,.2f}",
+            f"{load.start_s:,.2f}",
+            f"{load.finish_s:,.2f}",
+        )
+        for load in loads[: limit or None]
+    ]
+    table(("wave", "agent", "tasks", "load s", "start s", "finish s"), rows)
+    if limit and len(loads) > limit:
+        say(f"... and {counted(len(loads) - limit, 'row')} more; --limit 0 lists them all")

@@ -130,21 +130,26 @@ def show_run(args: argparse.Namespace) -> int:
     from buddy.interfaces.cli import summary
     from buddy.interfaces.cli.printing import emit, say, table
     from buddy.interfaces.cli.progress import Bar
-    from buddy.projections.run import Run
+    from buddy.projections.anomalies import Watch
+    from buddy.projections.fleet.summary import summarise as summarise_fleet
     from buddy.projections.summary import summarise
 
-    run, steps = Run(), _OpenSteps()
+    watch, steps = Watch(audited=False), _OpenSteps()
     with Bar("reading"):
         for record in wiring.records(args.run):
-            run.feed(record)
+            watch.follow(record)
             steps.feed(record)
+    run, fleet = watch.run, None
     told = msgspec.to_builtins(summarise(run))
+    if watch.fleet is not None:
+        fleet = msgspec.to_builtins(summarise_fleet(watch.fleet, run.run_id, run.config))
     shown = steps.listed(args.limit)
     if args.json:
         names = ("plan", "step", "status", "rule", "reason")
-        emit({"summary": told, "open_steps": [dict(zip(names, row, strict=True)) for row in shown]})
+        open_steps = [dict(zip(names, row, strict=True)) for row in shown]
+        emit({"summary": told, "fleet": fleet, "open_steps": open_steps})
         return 0
-    say(*summary.lines(told, str(wiring.folder_of(args.run))))
+    say(*summary.lines(told, str(wiring.folder_of(args.run)), fleet=fleet))
     if shown:
         say("")
         table(("plan", "step", "status", "rule", "reason"), shown)

@@ -32,10 +32,21 @@ def run(args: argparse.Namespace) -> int:
     from buddy.interfaces.cli.terminal import at_terminal
 
     config = _asking(args, settings.chosen(args))
+    _hint_at_the_clock(args.inputs, config)
     person = people.user()
     with at_terminal("running", config.approvals == "ask", person, wiring.home) as interaction:
         result = wiring.run(args.inputs, args.tools, config, granted_by=person, interaction=interaction)
     return _report(args, result)
+
+
+def _hint_at_the_clock(inputs: list[str], config: "ExecutionConfig") -> None:
+    from pathlib import Path
+
+    from buddy.interfaces.cli.printing import warn
+    from buddy.model.mode import Mode
+
+    if config.mode is Mode.MOCK and config.clock == "real" and any(Path(path).is_dir() for path in inputs):
+        warn("note: simulated tasks last as long as estimated; with --clock virtual nobody has to wait")
 
 
 def _asking(args: argparse.Namespace, config: "ExecutionConfig") -> "ExecutionConfig":
@@ -141,10 +152,11 @@ def _report(args: argparse.Namespace, result: "RunResult") -> int:
                 "exit_code": result.exit_code,
                 "reason": result.reason,
                 "summary": result.summary,
+                "fleet": result.fleet,
             }
         )
     else:
         files = "".join(f" --tools {quoted(file)}" for file in getattr(args, "tools", ()))
         resume_it = f"buddy resume {result.run_id}{files}" if files else ""
-        say(*summary.lines(result.summary, result.folder, resume_it))
+        say(*summary.lines(result.summary, result.folder, resume_it, result.fleet))
     return result.exit_code

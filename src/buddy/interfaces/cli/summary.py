@@ -7,13 +7,16 @@ from buddy.interfaces.cli.printing import counted
 from buddy.projections.phrases import ways_on
 
 
-def lines(summary: Mapping[str, Any], folder: str, resume: str = "") -> list[str]:
+def lines(
+    summary: Mapping[str, Any], folder: str, resume: str = "", fleet: Mapping[str, Any] | None = None
+) -> list[str]:
     """Return what a person wants to know of a run: how it went, what waits for whom, where it is.
 
     Args:
         summary: content of `orchestration_summary.json`.
         folder: of the run.
         resume: the command that goes on with it, where it is known.
+        fleet: content of `phase21_execution_summary.json`, where there is one.
     """
     steps = summary["steps"]
     took = "" if summary["duration_s"] is None else f", {summary['duration_s']:,.2f} s"
@@ -33,6 +36,8 @@ def lines(summary: Mapping[str, Any], folder: str, resume: str = "") -> list[str
     )
     told.append(_health(summary))
     told += [f"warning     {sentence}" for sentence in summary["warnings"]]
+    if fleet is not None:
+        told += _fleet(fleet)
     return [*told, f"folder      {folder}"]
 
 
@@ -69,5 +74,26 @@ def _approvals(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _health(summary: Mapping[str, Any]) -> str:
-    score, tier = summary["metrics"]["health_score"], summary["health_status"]
-    return f"health      {'' if score is None else f'{score:.1f} '}{tier}"
+    return f"health      {_points(summary['metrics']['health_score'], summary['health_status'])}"
+
+
+def _points(score: float | None, tier: str) -> str:
+    return f"{'' if score is None else f'{score:.1f} '}{tier}"
+
+
+def _fleet(fleet: Mapping[str, Any]) -> list[str]:
+    health = fleet["system_health"]
+    times = fleet["makespan_over_lower_bound"]
+    beside = (
+        "" if times is None else f", {times:,.4f} times the lower bound of {fleet['lower_bound_s']:,.2f} s"
+    )
+    cost = fleet["barrier_cost_s"]
+    barrier = f"; waiting for the end of waves costs {cost:,.2f} s by the estimates" if cost else ""
+    anomalies = _counts("anomalies", fleet["anomaly_counts"])
+    return [
+        f"fleet       {counted(fleet['num_agents'], 'agent')}, {fleet['strategy']}, {fleet['schedule']},"
+        f" {counted(fleet['waves'], 'wave')}; {_points(health['health_score'], health['health_status'])}",
+        f"makespan    {fleet['makespan_s']:,.2f} s{beside}{barrier}",
+        *([anomalies] if anomalies else []),
+        "report      PHASE_21_AUTONOMOUS_EXECUTION.md and phase21_gantt.svg",
+    ]

@@ -121,6 +121,8 @@ INPUTS: dict[str, Callable[[], dict[str, Any]]] = {
     "catalogue": _catalogue,
     "config": lambda: _published("buddy.model.config", "ExecutionConfig"),
     "policy": lambda: _published("buddy.core.approvals", "Policy"),
+    "predicted_tasks.jsonl": lambda: _published("buddy.model.fleet", "PredictedTask"),
+    "predicted_schedule.jsonl": lambda: _published("buddy.model.fleet", "ScheduledTask"),
 }
 """Name -> schema of what people write; the outputs have their own names."""
 
@@ -129,10 +131,10 @@ def schema(args: argparse.Namespace) -> int:
     """Print the JSON Schema of a file, or the names that there are."""
     from buddy.errors import BadInput
     from buddy.interfaces.cli.printing import emit, say
-    from buddy.projections.outputs import SCHEMAS
+    from buddy.projections.outputs import FLEET_SCHEMAS, SCHEMAS
     from buddy.projections.outputs import schema as output_schema
 
-    names = [*INPUTS, *SCHEMAS]
+    names = [*INPUTS, *SCHEMAS, *FLEET_SCHEMAS]
     if args.name is None:
         if args.json:
             emit(names)

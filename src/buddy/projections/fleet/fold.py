@@ -6,188 +6,30 @@ outputs read everything else, so that both see the same.
 
 from collections.abc import Iterable
 
-from msgspec import Struct, field
-
 from buddy.core.standing import FIT, AgentStatus, Standing, after_wave
 from buddy.journal.events import (
     FleetPlan,
     Outcome,
     PlanStarted,
     Record,
+    RunFinished,
     Rung,
+    RunResumed,
     Settled,
     TaskAssigned,
     WaveFinished,
     WaveStarted,
 )
-from buddy.journal.times import seconds
-from buddy.model.outcome import StepStatus
-from buddy.projections.metrics import drift, imbalance, load_balance, ratio, success_rate
-from buddy.projections.steps import BLANK, State, Steps
+from buddy.journal.times import between
+from buddy.projections.fleet.shares import Share, Task, Wave, measure
+from buddy.projections.metrics import imbalance, load_balance
+from buddy.projections.steps import Steps
 
+LEAST_LOADED_TASKS = 2
+"""Tasks that an agent must have in a wave for its load to be compared."""
 
-class Task(Struct):
-    """One task of a fleet.
-
-    Attributes:
-        task_id: its id.
-        assigned: the last assignment, None before there was one.
-        assigned_at: when, UTC ISO 8601.
-        started_at, ended_at: of its attempts, empty before there was one.
-        attempts: at rungs that were more than a rehearsal.
-        state: where it stands.
-        error: what its last attempt said of its failure.
-        reason: why it came to rest, where an event said so.
-    """
-
-    task_id: str
-    assigned: TaskAssigned | None = None
-    assigned_at: str = ""
-    started_at: str = ""
-    ended_at: str = ""
-    attempts: int = 0
-    state: State = BLANK
-    error: str = ""
-    reason: str = ""
-
-    @property
-    def agent(self) -> str:
-        """Whose it is."""
-        return self.assigned.agent if self.assigned is not None else self.state.agent
-
-    @property
-    def rate(self) -> float:
-        """Its predicted success rate."""
-        assert self.assigned is not None
-        return self.assigned.rate
-
-    @property
-    def load(self) -> float:
-        """Estimated seconds."""
-        assert self.assigned is not None
-        return self.assigned.seconds
-
-    @property
-    def busy_s(self) -> float:
-        """Seconds from the start of its first attempt to the end of its last."""
-        return seconds(self.ended_at) - seconds(self.started_at) if self.started_at else 0.0
-
-    @property
-    def tried(self) -> bool:
-        """Whether it finished with a first attempt."""
-        return bool(self.state.task)
-
-    @property
-    def passed(self) -> bool:
-        """Whether that attempt passed."""
-        return bool(self.state.task_passed)
-
-
-class Share(Struct, kw_only=True):
-    """What one agent did in one wave, or in all.
-
-    Attributes:
-        agent: its name.
-        standing: with which it began the wave.
-        tasks: that it had.
-        load_s: their estimated seconds.
-        busy_s: seconds from start to end of each, summed.
-        by_status: settled ones.
-        tried, passed: first attempts of finished tasks, and those that passed.
-        predicted: sum of their predicted rates.
-        attempts: of all tasks.
-    """
-
-    agent: str
-    standing: Standing = FIT
-    tasks: int = 0
-    load_s: float = 0.0
-    busy_s: float = 0.0
-    by_status: dict[StepStatus, int] = field(default_factory=dict)
-    tried: int = 0
-    passed: int = 0
-    predicted: float = 0.0
-    attempts: int = 0
-
-    def add(self, task: Task) -> None:
-        """Count a task in."""
-        self.tasks += 1
-        self.load_s += task.load
-        self.busy_s += task.busy_s
-        self.attempts += task.attempts
-        status = task.state.status
-        if status is not None:
-            self.by_status[status] = self.by_status.get(status, 0) + 1
-        if task.tried:
-            self.tried += 1
-            self.passed += task.passed
-            self.predicted += task.rate
-
-    @property
-    def success_rate(self) -> float | None:
-        """Share of finished tasks that succeeded."""
-        return success_rate(self.by_status)
-
-    @property
-    def first_rate(self) -> float | None:
-        """Share of first attempts that passed."""
-        return ratio(self.passed, self.tried)
-
-    @property
-    def mean_predicted(self) -> float | None:
-        """Mean predicted rate of the tasks that were tried."""
-        return ratio(self.predicted, self.tried)
-
-    @property
-    def error(self) -> float | None:
-        """Mean predicted - mean actual on first attempts."""
-        return drift(self.mean_predicted, self.first_rate)
-
-
-class Measured(Struct, kw_only=True):
-    """The metrics of a wave, or of the whole run; None is no data.
-
-    Attributes:
-        success_rate: SUCCEEDED / (SUCCEEDED + FAILED + UNKNOWN + ROLLED_BACK).
-        availability: available agent time / total agent time.
-        accuracy: 1 - mean over agents of |mean predicted - mean actual on first attempts|.
-        load_balance: least / most assigned seconds, of the agents that were available.
-        confidence: mean predicted success rate.
-    """
-
-    success_rate: float | None = None
-    availability: float | None = None
-    accuracy: float | None = None
-    load_balance: float | None = None
-    confidence: float | None = None
-
-
-class Wave(Struct, kw_only=True):
-    """One wave.
-
-    Attributes:
-        number: from 1.
-        seq: of the record that closed it, 0 while it is open.
-        started_at, ended_at: UTC ISO 8601; empty before.
-        rebalanced: all tasks were shared out anew because the load of the wave before was uneven.
-        tasks: ids, in the order assigned.
-        shares: agent -> what it did; filled when the wave is closed.
-        measured: its metrics.
-    """
-
-    number: int
-    seq: int = 0
-    started_at: str = ""
-    ended_at: str = ""
-    rebalanced: bool = False
-    tasks: dict[str, None] = field(default_factory=dict)
-    shares: dict[str, Share] = field(default_factory=dict)
-    measured: Measured = field(default_factory=Measured)
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds from its start to its end."""
-        return seconds(self.ended_at) - seconds(self.started_at) if self.seq else 0.0
+LEAST_TRIED = 10
+"""First attempts of a tool from which its own prediction error counts."""
 
 
 class Fleet:
@@ -204,8 +46,9 @@ class Fleet:
         tasks: by id, those that anything happened to.
         waves: by number.
         standings: of the agents, as of the last wave closed.
+        totals: agent -> what it did in the waves that are over.
         closed: the wave that the last record closed, None for any other record.
-        last_imbalance: of the assigned seconds in the last wave that is over, 0 before any.
+        last_imbalance: of the loads compared in the last wave that is over, 0 before any.
     """
 
     def __init__(self, event: PlanStarted, steps: Steps) -> None:
@@ -215,21 +58,29 @@ class Fleet:
         self.declared = event.steps
         self.tasks: dict[str, Task] = {}
         self.waves: dict[int, Wave] = {}
-        self.standings: dict[str, Standing] = dict.fromkeys(self.plan.agents, FIT)
+        self.standings: dict[str, Standing] = {}
+        self.totals: dict[str, Share] = {}
         self.closed: Wave | None = None
         self._steps = steps
         self._rates: dict[tuple[str, str], list[int]] = {}
-        self._predicted = 0.0
-        self._passed = 0
-        self._tried = 0
+        self._tools: dict[str, Share] = {}
+        self._all = Share(agent="")
         self._over = 0
         self._out: dict[str, int] = {}
+        self._given: dict[str, Share] = {}
+        self._left_at = ""
+        self._rest_s = 0.0
+        self._rested_s = 0.0
         self.last_imbalance = 0.0
+        for agent in self.plan.agents:
+            self._meet(agent)
 
     def feed(self, record: Record) -> None:
         """Take in the next record."""
         self.closed = None
         event = record.event
+        if isinstance(event, RunFinished | RunResumed):
+            self._rests(record, event)
         if getattr(event, "plan", None) != self.plan_id:
             return
         match event:
@@ -251,6 +102,12 @@ class Fleet:
         if change is not None:
             self._task(getattr(event, "step", "")).state = change[1]
 
+    def _rests(self, record: Record, event: RunFinished | RunResumed) -> None:
+        """Keep the time between a rest and a resume apart; it counts as soon as a task goes on after it."""
+        if isinstance(event, RunResumed) and self._left_at:
+            self._rest_s += between(self._left_at, record.time)
+        self._left_at = record.time if isinstance(event, RunFinished) else ""
+
     def _task(self, step: str) -> Task:
         task = self.tasks.get(step)
         if task is None:
@@ -265,77 +122,112 @@ class Fleet:
 
     def _assigned(self, record: Record, event: TaskAssigned) -> None:
         task = self._task(event.step)
+        self._meet(event.agent)
+        if task.assigned is not None:
+            self._given[task.assigned.agent].take(-1, -task.assigned.seconds)
+        self._given[event.agent].take(1, event.seconds)
         task.assigned, task.assigned_at = event, record.time
-        self._wave(event.wave).tasks[event.step] = None
+        wave = self._wave(event.wave)
+        wave.tasks[event.step] = None
+        wave.moved += bool(event.moved_from)
+
+    def _meet(self, agent: str) -> None:
+        """Learn of an agent; a journal that somebody made up may name one that the plan does not."""
+        if agent not in self.standings:
+            self.standings[agent] = FIT
+            self.totals[agent] = Share(agent=agent)
+            self._given[agent] = Share(agent=agent)
 
     def _attempt(self, record: Record, event: Rung | Outcome) -> None:
         task = self._task(event.step)
         task.error = "" if event.error is None else event.error.message
         if isinstance(event, Rung) and event.rehearsal and event.error is None:
             return
-        task.attempts += 1
+        if event.attempt > 1 or not task.attempts:
+            task.attempts += 1
+        if self._rest_s and self.span[0]:
+            self._rested_s += self._rest_s
+        self._rest_s = 0.0
+        if event.error is not None:
+            task.errors[event.error.type] = task.errors.get(event.error.type, 0) + 1
         task.started_at = task.started_at or event.started_at
         task.ended_at = record.time
 
     # when a wave is over
 
     def _close(self, record: Record, number: int) -> None:
+        """Measure a wave; one that is over again, after a resume, is learned from where it was not before."""
         wave = self._wave(number)
-        first = not wave.seq
+        self._over += not wave.seq
+        before = self.standings
+        for agent in () if wave.seq else before:
+            self._out[agent] = self._out.get(agent, 0) + (before[agent].status is AgentStatus.QUARANTINED)
         wave.seq, wave.ended_at = record.seq, record.time
-        wave.shares = self.shares(wave.tasks, self.standings)
-        wave.measured = self.measure(wave.shares.values())
+        wave.shares = self.shares(wave.tasks, before)
+        wave.measured = measure(wave.shares.values())
         self.closed = wave
-        if not first:
-            return
-        for task_id in wave.tasks:
-            self._learn(self.tasks[task_id])
-        self._over += 1
-        self.last_imbalance = imbalance([share.load_s for share in _fit(wave.shares.values())])
-        for agent, share in wave.shares.items():
-            self._out[agent] = self._out.get(agent, 0) + (share.standing.status is AgentStatus.QUARANTINED)
-            self.standings[agent] = after_wave(self.standings[agent], share.tried, share.passed)
+        fresh = [task for name in wave.tasks if (task := self.tasks[name]).tried and not task.learned]
+        for task in fresh:
+            self._learn(task)
+        learned = self.shares([task.task_id for task in fresh], before)
+        self.standings = {
+            agent: after_wave(before[agent], share.tried, share.passed) for agent, share in learned.items()
+        }
+        self._compare_loads(wave)
 
     def _learn(self, task: Task) -> None:
         assert task.assigned is not None
-        if task.tried:
-            counted = self._rates.setdefault((task.agent, task.assigned.tool), [0, 0])
-            counted[0] += 1
-            counted[1] += task.passed
-            self._tried += 1
-            self._passed += task.passed
-            self._predicted += task.rate
+        task.learned = True
+        counted = self._rates.setdefault((task.agent, task.assigned.tool), [0, 0])
+        counted[0] += 1
+        counted[1] += task.passed
+        self.totals[task.agent].add(task)
+        self._all.add(task)
+        self._tools.setdefault(task.assigned.tool, Share(agent="")).add(task)
+
+    def _compare_loads(self, wave: Wave) -> None:
+        """Compare who had how much to do: in the wave, or where no barrier makes it a whole, so far."""
+        available = [
+            agent
+            for agent, share in wave.shares.items()
+            if share.standing.status is not AgentStatus.QUARANTINED
+        ]
+        shares = wave.shares
+        if self.plan.kind == "continuous":
+            shares = self._given
+            wave.measured.load_balance = load_balance([shares[agent].assigned_s for agent in available])
+        wave.compared = {
+            agent: shares[agent].assigned_s
+            for agent in available
+            # An agent on probation is not meant to have as much as the others.
+            if shares[agent].tasks >= LEAST_LOADED_TASKS and wave.shares[agent].standing.limit is None
+        }
+        self.last_imbalance = imbalance(list(wave.compared.values()))
 
     def shares(self, tasks: Iterable[str], standings: dict[str, Standing]) -> dict[str, Share]:
         """Return what each agent did of some tasks."""
-        found = {agent: Share(agent=agent, standing=standings[agent]) for agent in self.plan.agents}
+        found = {agent: Share(agent=agent, standing=standing) for agent, standing in standings.items()}
         for task_id in tasks:
             task = self.tasks[task_id]
             found[task.agent].add(task)
         return found
 
-    def measure(self, shares: Iterable[Share]) -> Measured:
-        """Return the metrics of what agents did in a wave."""
-        every = list(shares)
-        fit = _fit(every)
-        by_status: dict[StepStatus, int] = {}
-        for share in every:
-            for status, count in share.by_status.items():
-                by_status[status] = by_status.get(status, 0) + count
-        return Measured(
-            success_rate=success_rate(by_status),
-            availability=ratio(len(fit), len(every)),
-            accuracy=accuracy(every),
-            load_balance=load_balance([share.load_s for share in fit]),
-            confidence=ratio(sum(share.predicted for share in every), sum(share.tried for share in every)),
-        )
-
     # what the next wave is assigned by
+
+    @property
+    def tried(self) -> int:
+        """First attempts of the waves that are over."""
+        return self._all.tried
 
     @property
     def error(self) -> float:
         """Mean predicted - mean actual of all first attempts of the waves that are over; 0 before any."""
-        return (self._predicted - self._passed) / self._tried if self._tried else 0.0
+        return self._all.error or 0.0
+
+    def error_of(self, tool: str) -> float:
+        """Return the same for a tool; as long as it was tried less than `LEAST_TRIED` times, that of all."""
+        own = self._tools.get(tool)
+        return self.error if own is None or own.tried < LEAST_TRIED else own.error or 0.0
 
     def rates(self, agent: str) -> dict[str, float]:
         """Return an agent's share of first attempts that passed, by tool, from the waves that are over."""
@@ -350,19 +242,19 @@ class Fleet:
     # the whole
 
     @property
+    def over(self) -> list[Wave]:
+        """The waves that are over, in the order of their numbers."""
+        return [wave for _, wave in sorted(self.waves.items()) if wave.seq]
+
+    @property
+    def span(self) -> tuple[str, str]:
+        """When the first task was started and the last one ended; empty where none was tried."""
+        tried = [task for task in self.tasks.values() if task.started_at]
+        if not tried:
+            return "", ""
+        return min(task.started_at for task in tried), max(task.ended_at for task in tried)
+
+    @property
     def makespan_s(self) -> float:
-        """Seconds from the start of the first task to the end of the last."""
-        starts = [task.started_at for task in self.tasks.values() if task.started_at]
-        ends = [task.ended_at for task in self.tasks.values() if task.started_at]
-        return seconds(max(ends)) - seconds(min(starts)) if starts else 0.0
-
-
-def _fit(shares: Iterable[Share]) -> list[Share]:
-    return [share for share in shares if share.standing.status is not AgentStatus.QUARANTINED]
-
-
-def accuracy(shares: Iterable[Share]) -> float | None:
-    """Return 1 - mean over agents of |mean predicted - mean actual on first attempts|, None without data."""
-    errors = [abs(share.error) for share in shares if share.error is not None]
-    mean = ratio(sum(errors), len(errors))
-    return None if mean is None else 1.0 - mean
+        """Seconds from the start of the first task to the end of the last, without the run's own rests."""
+        return max(0.0, between(*self.span) - self._rested_s)

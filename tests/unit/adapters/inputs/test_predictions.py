@@ -196,7 +196,7 @@ def test_what_contradicts_the_other_file_is_told_once_each_line_is_right() -> No
     write(SCHEDULE, b"", b'{"task_id": "u", "agent_id": "a9"}')
     assert problems() == [
         f"the folder/{SCHEDULE} line 2: task_id: expected a task of predicted_tasks.jsonl, found 'u'",
-        f"the folder/{SCHEDULE} line 2: agent_id: expected one of a0, a1 (--agents), found 'a9'",
+        f"the folder/{SCHEDULE} line 2: agent_id: expected one of a0, a1, found 'a9'",
     ]
 
 

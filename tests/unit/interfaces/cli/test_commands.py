@@ -9,7 +9,7 @@ import pytest
 from buddy.interfaces.cli.main import main
 from buddy.model.approval import ApprovalState
 from buddy.ports import Breaker, HomeStore
-from buddy.projections.outputs import SCHEMAS
+from buddy.projections.outputs import FLEET_SCHEMAS, SCHEMAS
 from unit.interfaces.cli.asked import request
 
 CATALOGUE = """
@@ -178,7 +178,8 @@ def test_a_bad_catalogue_is_refused(folder: Path, capsys: pytest.CaptureFixture[
 def test_every_schema_that_is_listed_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     names = said(capsys, "schema").split()
     assert names == document(capsys, "schema")
-    assert set(names) == {"plan", "catalogue", "config", "policy", *SCHEMAS}
+    fleet = {"predicted_tasks.jsonl", "predicted_schedule.jsonl", *FLEET_SCHEMAS}
+    assert set(names) == {"plan", "catalogue", "config", "policy", *SCHEMAS, *fleet}
     for name in names:
         jsonschema_rs.meta.validate(document(capsys, "schema", name))
     assert "expected one of plan, catalogue" in told(capsys, "schema", "nope")

@@ -23,6 +23,7 @@ class Result(NamedTuple):
     exit_code: int = 4
     reason: str = "because"
     summary: dict[str, Any] = {}  # noqa: RUF012 (nobody changes it)
+    fleet: None = None
 
 
 @pytest.fixture
