@@ -1,4 +1,4 @@
-"""Strategies and schedules of a fleet against the lower bound: one line a graph of tasks and number of agents.
+"""Strategies and schedules of a fleet against the lower bound, one line a graph and number of agents.
 
 Each cell is makespan / lower bound in virtual time, where the bound is the larger of the critical path and
 the work shared evenly: what no schedule can beat, worked out here and not by the code that is measured. All

@@ -15,6 +15,8 @@ LEAST_TASKS = 3
 """First attempts, over all waves, from which a rate says something."""
 LEAST_IN_WAVE = 10
 """First attempts in one wave from which that wave says something by itself, whatever was before."""
+LEAST_ON_PROBATION = 2 / 3
+"""Share of first attempts that must pass on probation: who has failed before is trusted less."""
 TRUSTED_FROM = 16
 """Tasks a wave at which an agent on probation is trusted again."""
 
@@ -62,7 +64,7 @@ def after_wave(before: Standing, tried: int, passed: int) -> Standing:
         case AgentStatus.QUARANTINED:
             return Standing(AgentStatus.FAILING, 2) if passed else OUT
         case AgentStatus.FAILING:
-            if passed / tried < LEAST_RATE:
+            if passed / tried < LEAST_ON_PROBATION:
                 return OUT
             wider = 2 * (before.limit or 1)
             return FIT if wider >= TRUSTED_FROM else Standing(AgentStatus.FAILING, wider)

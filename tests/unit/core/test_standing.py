@@ -82,11 +82,12 @@ def test_an_agent_gets_one_two_four_and_eight_tasks_until_it_is_trusted() -> Non
 @pytest.mark.parametrize(
     ("limit", "tried", "passed", "expected"),
     [
-        (2, 2, 1, probation(4)),  # half is enough
-        (2, 1, 0, OUT),  # on probation there is no least number of tasks
-        (8, 8, 3, OUT),
-        (4, 4, 2, probation(8)),
-        (8, 8, 4, FIT),
+        (2, 2, 1, OUT),  # half is not enough here
+        (2, 1, 0, OUT),  # and there is no least number of tasks
+        (4, 3, 2, probation(8)),
+        (4, 4, 2, OUT),
+        (8, 8, 5, OUT),
+        (8, 8, 6, FIT),
         (8, 1, 1, FIT),
     ],
 )

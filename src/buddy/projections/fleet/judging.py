@@ -1,6 +1,7 @@
 """What is wrong with a wave of a fleet: an agent that fails, uneven loads, predictions that drift."""
 
 from collections.abc import Iterator, Mapping
+from math import sqrt
 from typing import Any
 
 from buddy.core.standing import LEAST_TASKS, AgentStatus, fails
@@ -8,12 +9,14 @@ from buddy.journal.events import Record
 from buddy.projections.anomaly import RECOMMENDATIONS, Anomaly, AnomalyType, Severity
 from buddy.projections.fleet.fold import Fleet
 from buddy.projections.fleet.shares import Share, Wave
-from buddy.projections.metrics import drift, imbalance, places, ratio, spread
+from buddy.projections.metrics import imbalance, places, spread
 
 MOST_DRIFT = 0.25
 MOST_IMBALANCE = 0.40
 MOST_SPREAD = 1.5
 LEAST_RATE = 0.50
+SURE = 4.0
+"""Standard errors beyond which nobody takes an error for chance: 1 in 15,000 of a normal distribution."""
 
 
 def sensitivity_of(config: Mapping[str, Any]) -> float:
@@ -85,30 +88,37 @@ def _failing(share: Share) -> Severity | None:
 
 
 def _drifts(fleet: Fleet, wave: Wave, most: float) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    tried = sum(share.tried for share in wave.shares.values())
-    predicted = ratio(sum(share.predicted for share in wave.shares.values()), tried)
-    actual = ratio(sum(share.passed for share in wave.shares.values()), tried)
-    rows = [(f"wave:{wave.number}", tried, predicted, actual)]
-    rows += [
-        (f"agent:{agent}", total.tried, total.mean_predicted, total.first_rate)
-        for agent, total in fleet.totals.items()
-        if (share := wave.shares.get(agent)) is not None
-        and share.tried
-        and share.standing.status is not AgentStatus.QUARANTINED
-    ]
-    for subject, tasks, mean_predicted, mean_actual in rows:
-        error = drift(mean_predicted, mean_actual)
-        if error is not None and tasks >= LEAST_TASKS and abs(error) > most:
-            yield (
-                subject,
-                tasks,
-                {
-                    "tasks": tasks,
-                    "mean_predicted": mean_predicted,
-                    "mean_actual": mean_actual,
-                    "error": error,
-                },
-            )
+    """Yield whose predictions drift: those of the wave, and of agents over all waves.
+
+    An agent whose error in this wave alone is far beyond chance drifts by that, however good it was before.
+    """
+    every = Share(agent="")
+    for share in wave.shares.values():
+        every.tried += share.tried
+        every.passed += share.passed
+        every.predicted += share.predicted
+    rows = [(f"wave:{wave.number}", every)]
+    for agent, share in wave.shares.items():
+        if share.tried and share.standing.status is not AgentStatus.QUARANTINED:
+            rows.append((f"agent:{agent}", share if _beyond_chance(share) else fleet.totals[agent]))
+    for subject, measured in rows:
+        error = measured.error
+        if error is not None and measured.tried >= LEAST_TASKS and abs(error) > most:
+            figures = {
+                "tasks": measured.tried,
+                "mean_predicted": measured.mean_predicted,
+                "mean_actual": measured.first_rate,
+                "error": error,
+            }
+            yield subject, measured.tried, figures
+
+
+def _beyond_chance(share: Share) -> bool:
+    """Whether an error is more than `SURE` standard errors, each task succeeding at the mean predicted rate."""
+    predicted, error = share.mean_predicted, share.error
+    if predicted is None or error is None or share.tried < LEAST_TASKS:
+        return False
+    return abs(error) > SURE * sqrt(max(0.0, predicted * (1.0 - predicted)) / share.tried)
 
 
 def _loads(wave: Wave) -> Iterator[tuple[AnomalyType, Severity, int, dict[str, Any]]]:

@@ -171,3 +171,18 @@ def test_a_quarantined_agent_is_named_no_more() -> None:
 def test_an_agent_that_fails_again_on_probation_is() -> None:
     tale = Tale().wave(1, *many(4, "a", 0)).wave(2, T()).wave(3, *many(2, "a", 0))
     assert told(tale, 3, FAILURE) == [(FAILURE, Severity.LOW, "agent:a")]
+
+
+def test_an_error_far_beyond_chance_in_one_wave_is_drift_whatever_was_before() -> None:
+    tale = Tale().wave(1, *many(60, "a", 54, rate=0.9), *many(20, "b", 18, rate=0.9))
+    tale.wave(2, *many(20, "a", 10, rate=0.9), *many(20, "b", 18, rate=0.9))
+    # a over both waves: 0.9 - 64 / 80 = 0.1, no drift; in this one 0.4, six standard errors of 0.067
+    [anomaly] = found(tale, 2, DRIFT)
+    assert anomaly.subject == "agent:a"
+    assert (anomaly.figures["tasks"], anomaly.figures["error"]) == (20, 0.4)
+
+
+def test_an_error_that_chance_explains_is_judged_by_all_waves() -> None:
+    tale = Tale().wave(1, *many(40, "a", 32, rate=0.8)).wave(2, *many(6, "a", 3, rate=0.8))
+    # 0.3 in the wave, but less than two standard errors; 0.8 - 35 / 46 over both
+    assert [subject for _, _, subject in told(tale, 2, DRIFT)] == ["wave:2"]
