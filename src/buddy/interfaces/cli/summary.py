@@ -83,10 +83,13 @@ def _points(score: float | None, tier: str) -> str:
 
 def _fleet(fleet: Mapping[str, Any]) -> list[str]:
     health = fleet["system_health"]
-    times = fleet["makespan_over_lower_bound"]
-    beside = (
-        "" if times is None else f", {times:,.4f} times the lower bound of {fleet['lower_bound_s']:,.2f} s"
-    )
+    times, bound = fleet["makespan_over_lower_bound"], fleet["lower_bound_s"]
+    beside = ""
+    if times is not None and times > 0.999:
+        beside = f", {times:,.4f} times the lower bound of {bound:,.2f} s"
+    elif times is not None:
+        # Real work that was shorter than anybody thought says nothing about the schedule.
+        beside = f"; by the estimates it had to be {bound:,.2f} s at least"
     cost = fleet["barrier_cost_s"]
     barrier = f"; waiting for the end of waves costs {cost:,.2f} s by the estimates" if cost else ""
     anomalies = _counts("anomalies", fleet["anomaly_counts"])

@@ -17,6 +17,7 @@ from buddy.journal.events import (
     RunResumed,
     Settled,
     TaskAssigned,
+    UndoIntent,
     WaveFinished,
     WaveStarted,
 )
@@ -96,6 +97,8 @@ class Fleet:
                 self._close(record, event.wave)
             case Settled():
                 self._task(event.step).reason = event.reason
+            case UndoIntent():
+                self._task(event.step).reason = f"undone: {event.trigger}"
             case _:
                 pass
         change = self._steps.change
@@ -140,10 +143,12 @@ class Fleet:
 
     def _attempt(self, record: Record, event: Rung | Outcome) -> None:
         task = self._task(event.step)
-        task.error = "" if event.error is None else event.error.message
+        again = bool(task.error)
+        task.error = "" if event.error is None else event.error.message or event.error.type
         if isinstance(event, Rung) and event.rehearsal and event.error is None:
             return
-        if event.attempt > 1 or not task.attempts:
+        # The next rung, or a DRY_RUN that an approval has repeated, is no retry.
+        if again or not task.attempts:
             task.attempts += 1
         if self._rest_s and self.span[0]:
             self._rested_s += self._rest_s

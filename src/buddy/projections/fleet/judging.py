@@ -114,7 +114,7 @@ def _drifts(fleet: Fleet, wave: Wave, most: float) -> Iterator[tuple[str, int, d
 
 
 def _beyond_chance(share: Share) -> bool:
-    """Whether an error is more than `SURE` standard errors, each task succeeding at the mean predicted rate."""
+    """Whether an error is beyond `SURE` standard errors, each task succeeding at the mean predicted rate."""
     predicted, error = share.mean_predicted, share.error
     if predicted is None or error is None or share.tried < LEAST_TASKS:
         return False

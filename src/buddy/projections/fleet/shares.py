@@ -21,7 +21,7 @@ class Task(Struct):
         assigned: the last assignment, None before there was one.
         assigned_at: when, UTC ISO 8601.
         started_at, ended_at: of its attempts, empty before there was one.
-        attempts: the first, and every retry at any rung; 0 where it was only rehearsed.
+        attempts: the first, and one for each that failed before it; 0 where it was only rehearsed.
         errors: failed attempts by class of error.
         state: where it stands.
         error: what its last attempt said of its failure.
