@@ -4,16 +4,22 @@ Each cell is makespan / lower bound in virtual time, where the bound is the larg
 the work shared evenly: what no schedule can beat, worked out here and not by the code that is measured. All
 tasks succeed and last as long as estimated, unless the graph says otherwise, so that the numbers repeat.
 
+`--scale` measures the seconds that a run takes by the number of tasks instead, in processes of their own.
+
 Graphs are folders of predictions; without any it takes those of the shared data (BUDDY_DATA), and generated
 ones of the same shapes where that is not there.
 """
 
 import argparse
 import json
+import math
 import os
 import random
+import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +100,61 @@ def makespan(folder: Path, agents: int, strategy: AssignmentStrategy, schedule: 
     return float(found.fleet["makespan_s"])
 
 
+def wide(folder: Path, tasks: int, levels: int = 25) -> Path:
+    """Write a graph of so many tasks in levels, each of which needs two of the level above."""
+    rng = random.Random(tasks)
+    folder.mkdir()
+    width = tasks // levels
+    with (folder / "predicted_tasks.jsonl").open("w") as file:
+        for number in range(tasks):
+            above = number // width - 1
+            needs = (
+                {f"t{rng.randrange(above * width, (above + 1) * width)}" for _ in "12"} if above >= 0 else ()
+            )
+            task = {
+                "task_id": f"t{number}",
+                "predicted_success_rate": round(rng.uniform(0.9, 1.0), 3),
+                "depends_on": sorted(needs),
+                "estimated_duration_s": round(rng.expovariate(1 / 30), 2),
+            }
+            file.write(json.dumps(task) + "\n")
+    return folder
+
+
+def scale(sizes: list[int], agents: int) -> None:
+    """Print seconds by number of tasks and schedule, and the exponent that fits them."""
+    print(f"{'tasks':>9}{'agents':>8}{'continuous s':>14}{'waves s':>10}")
+    found: dict[str, list[tuple[float, float]]] = {"continuous": [], "waves": []}
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="buddy-bench-") as temporary:
+            folder = wide(Path(temporary) / "graph", size)
+            for schedule, points in found.items():
+                words = ["run", str(folder), "--agents", str(agents), "--clock", "virtual", "--seed", "1"]
+                words += [
+                    "--schedule",
+                    schedule,
+                    "--out",
+                    f"{temporary}/{schedule}",
+                    "--set",
+                    "on_failure=continue",
+                ]
+                began = time.perf_counter()
+                done = subprocess.run(
+                    [str(Path(sys.executable).with_name("buddy")), *words],
+                    env={**os.environ, "BUDDY_HOME": f"{temporary}/home"},
+                    capture_output=True,
+                    check=False,
+                )
+                if done.returncode not in (0, 1):
+                    sys.exit(done.stderr.decode())
+                points.append((math.log(size), math.log(time.perf_counter() - began)))
+        last = [math.exp(points[-1][1]) for points in found.values()]
+        print(f"{size:>9,}{agents:>8}{last[0]:>14.2f}{last[1]:>10.2f}", flush=True)
+    if len(sizes) > 1:
+        slopes = [statistics.linear_regression(*zip(*points, strict=True)).slope for points in found.values()]
+        print(f"{'exponent':>17}{slopes[0]:>14.2f}{slopes[1]:>10.2f}")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -102,7 +163,13 @@ def main() -> None:
     parser.add_argument("folders", metavar="FOLDER", nargs="*", type=Path)
     parser.add_argument("--agents", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "--scale", type=int, nargs="*", metavar="TASKS", help="by number of tasks, on 64 agents"
+    )
     args = parser.parse_args()
+    if args.scale is not None:
+        scale(args.scale or [10_000, 30_000, 100_000], 64)
+        return
     columns = [(s, k) for k in ("continuous", "waves") for s in AssignmentStrategy]
     with tempfile.TemporaryDirectory(prefix="buddy-bench-") as temporary:
         os.environ["BUDDY_HOME"] = f"{temporary}/home"

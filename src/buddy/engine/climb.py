@@ -195,10 +195,18 @@ class Climb:
         limit = self.top() or late_duplicate(self)
         if limit is not None and limit.mode is Mode.MOCK:
             return self.rest(limit)
+        if limit is not None and limit.rule == "breaker" and self._is_probe():
+            # Its DRY_RUN closes the breaker or leaves it open; the gate is asked again before LIVE.
+            limit = None
         look_for_earlier(self)
         if self.contract is not None and self.contract.writes:
             return await live.write(self, limit)
         return await live.read(self, limit)
+
+    def _is_probe(self) -> bool:
+        """Whether every open breaker on this call may be closed by its DRY_RUN."""
+        subjects = (f"tool:{self.step.tool}", f"agent:{self.step.agent}")
+        return False not in [self.run.breaker_may_close(subject) for subject in subjects]
 
     def is_rehearsed(self) -> bool:
         """Whether MOCK was passed with these arguments under this contract."""

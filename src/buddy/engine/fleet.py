@@ -1,5 +1,6 @@
 """Drives the plan of a fleet: wave by wave, or each task as soon as it can start."""
 
+import asyncio
 import heapq
 from collections import Counter
 
@@ -228,20 +229,31 @@ class ContinuousDriver(FleetDriver):
         self._call_somebody()
 
     def _call_somebody(self) -> None:
-        """Have the idle agent with the least work so far look at what is ready."""
-        if sum(self._lanes.values()) >= self._hands:
+        """Have the idle agent with the least work so far who suits a ready task begin."""
+        if not self._queue or sum(self._lanes.values()) >= self._hands:
             return
         idle = [
             agent
             for agent in self._fleet.plan.agents
-            if self._lanes.get(agent, 0) < self.plan.agent(agent).capacity and self._quota.get(agent, 1) > 0
+            if self._lanes.get(agent, 0) < self.plan.agent(agent).capacity
         ]
-        if idle:
-            self._open_lane(min(idle, key=lambda agent: self._load[agent]))
-        elif not any(self._lanes.values()):
-            # Everybody is out and nobody is at work: better a failing agent than a run that stands still.
+        idle.sort(key=self._load.__getitem__)
+        chosen = next((agent for agent in idle if self._quota.get(agent, 1) > 0 and self._finds(agent)), None)
+        if chosen is None and not any(self._lanes.values()):
+            # Whoever would suit is out and nobody is at work: better a failing agent than no end.
             self._quota.clear()
-            self._open_lane(self._fleet.plan.agents[0])
+            chosen = next(agent for agent in idle if self._finds(agent))
+        if chosen is not None:
+            self._open_lane(chosen)
+
+    def _finds(self, agent: str) -> bool:
+        """Whether an agent suits a ready task."""
+        return any(self._suits(agent, self._by_rank[position]) for position in self._queue)
+
+    def _lane_over(self, task: "asyncio.Task[None]") -> None:
+        super()._lane_over(task)
+        if self._failure is None and not task.cancelled():
+            self._call_somebody()
 
     def _has(self, agent: str) -> bool:
         return bool(self._queue) and self._quota.get(agent, 1) > 0
@@ -262,9 +274,9 @@ class ContinuousDriver(FleetDriver):
         return found
 
     def _suits(self, agent: str, place: int) -> bool:
-        """Whether an agent takes a task: it may, and the schedule wants nobody else who is fit."""
+        """Whether an agent takes a task: it may, and the schedule wants nobody else who is fit and may."""
         task, wanted = self.prediction(place), self.plan.step(place).agent
-        if task.scheduled and wanted != agent and wanted not in self._quota:
+        if task.scheduled and wanted != agent and wanted not in self._quota and self._may(wanted, place):
             return False
         able = self._may(agent, place)
         return able or not any(self._may(other, place) for other in self._fleet.plan.agents)
@@ -282,10 +294,11 @@ class ContinuousDriver(FleetDriver):
 
     def _closed(self, wave: int) -> None:
         self._limit()
-        if self._queue:
-            self._call_somebody()
+        self._call_somebody()
 
     def _limit(self) -> None:
         """Let each agent have as many tasks as its standing allows until the next wave is over."""
         limits = {agent: self._limit_of(agent) for agent in self._fleet.plan.agents}
         self._quota = {agent: limit for agent, limit in limits.items() if limit is not None}
+        if len(self._quota) == len(limits):
+            self._quota.clear()

@@ -46,6 +46,7 @@ def test_nothing_stops_a_step_that_no_rule_stops() -> None:
         ("environment", {"environment": True}, MOCK, "DRY_RUN=true is set in the environment"),
         ("lock", {"locked": "an incident"}, MOCK, "the system is locked (an incident)"),
         ("unknown_tool", {"contract": None}, MOCK, "no catalogue names the tool 'set'"),
+        ("unknown_tool", {"contract": None, "tool": "task"}, MOCK, "a task that names no tool is simulated"),
         ("unknown_tool", {"runnable": False}, MOCK, "'set' has a contract but no handler"),
         ("permission", {"missing": ("a", "b")}, MOCK, "agent 'ann' lacks a, b"),
         ("requested_mode", {"mode": MOCK}, MOCK, "no higher than MOCK"),

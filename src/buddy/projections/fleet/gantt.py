@@ -100,17 +100,16 @@ def _lanes(bars: list[Bar]) -> list[list[Bar]]:
 
 
 def _merged(lane: list[Bar], near: float) -> Iterator[Bar]:
-    held: Bar | None = None
-    for bar in lane:
-        if held is not None and held.status is bar.status and bar.start - held.end <= near:
+    """Make one of neighbours of the same colour; a lane has at least one bar."""
+    held, *rest = lane
+    for bar in rest:
+        if held.status is bar.status and bar.start - held.end <= near:
             held.end, held.tasks = bar.end, held.tasks + 1
             held.title = f"{held.tasks:,} tasks, {bar.status.value}"
         else:
-            if held is not None:
-                yield held
+            yield held
             held = bar
-    if held is not None:
-        yield held
+    yield held
 
 
 def _frame(fleet: Fleet, height: float) -> Iterator[str]:
