@@ -55,12 +55,13 @@ class Trace:
         done_seq: line on which the call was seen to have succeeded, 0 where it was not.
         by_person: somebody said so later, and when the call ended is not known.
         undo_tried, undoing, undone: an undo was announced; is in flight; restored the state.
+        undo_lost: the process that made it ended before anybody was told how it ended.
         intent_seq: line of the last intent.
     """
 
     __slots__ = (
         "attempt", "by_person", "done_seq", "dry_runs", "intent_seq", "level", "looked", "plan", "standing",
-        "step", "tool", "undo_tried", "undoing", "undone", "unknown", "writes",
+        "step", "tool", "undo_lost", "undo_tried", "undoing", "undone", "unknown", "writes",
     )  # fmt: skip
 
     def __init__(self, plan: str, step: str) -> None:
@@ -71,7 +72,8 @@ class Trace:
         self.attempt = self.done_seq = self.intent_seq = 0
         self.standing = Standing.NEVER
         self.unknown: tuple[int, ...] = ()
-        self.writes = self.by_person = self.undo_tried = self.undoing = self.undone = False
+        self.writes = self.by_person = self.undo_tried = self.undone = False
+        self.undoing = self.undo_lost = False
 
     @property
     def freed(self) -> bool:
@@ -93,7 +95,7 @@ class Calls:
             if trace.standing is Standing.IN_FLIGHT:
                 trace.standing = Standing.LOST
         for trace in self._undoing.values():
-            trace.undoing = False
+            trace.undoing, trace.undo_lost = False, True
         self._undoing.clear()
 
     def unsettled(self) -> list[Trace]:
@@ -163,7 +165,7 @@ class Calls:
             yield "undo_of_nothing", "an undo of the step was announced already and has not ended"
         elif not trace.by_person and not trace.undo_tried:
             yield from self._undo_order(trace, event, seq)
-        trace.undo_tried = trace.undoing = True
+        trace.undo_tried, trace.undoing, trace.undo_lost = True, True, False
         self._undoing[id(trace)] = trace
 
     def _undo_order(self, trace: Trace, event: UndoIntent, seq: int) -> Iterator[Finding]:
@@ -179,11 +181,11 @@ class Calls:
         """Yield what an undo claims without having been announced or beyond its contract."""
         restored = event.result in _RESTORED
         # Where nothing can be undone nothing is tried, and so nothing is announced.
-        if not trace.undoing and event.result is not UndoResult.NOT_REVERSIBLE:
+        if not (trace.undoing or trace.undo_lost) and event.result is not UndoResult.NOT_REVERSIBLE:
             yield "undo_without_intent", f"an undo ended {event.result.value} that nobody announced"
         if restored and event.result not in _ALLOWED_CLAIMS[terms.undo]:
             yield "undo_overclaimed", f"{event.result.value}, and the contract promises {terms.undo.value}"
-        trace.undoing = False
+        trace.undoing = trace.undo_lost = False
         trace.undone = trace.undone or restored
         self._undoing.pop(id(trace), None)
 

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from buddy.core.findings import Findings
 from buddy.core.ordering import Schedule
 from buddy.core.permissions import effective_agents
+from buddy.engine import doubts
 from buddy.engine.board import Board
 from buddy.engine.orchestrator import exit_code
 from buddy.engine.plans import PlanState
@@ -78,6 +79,7 @@ class Desk:
     async def _drive(self, step: Step) -> CallResult:
         state = self._states.get(step.step_id) or self._admit(step)
         self._states[step.step_id] = state
+        await doubts.settle(self._run, state)
         if state.status(0) is StepStatus.HELD:
             state.put(0, StepStatus.PENDING, state.reached(0))
         driver = PlanDriver(self._board, state)

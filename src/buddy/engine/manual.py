@@ -4,6 +4,7 @@ from collections import Counter
 
 from buddy.core.conflicts import Detector
 from buddy.core.findings import Findings
+from buddy.engine import doubts
 from buddy.engine.orchestrator import exit_code
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past, StepPast
@@ -45,6 +46,7 @@ async def undo_by_hand(
     for ordinal, plan in enumerate(source.plans()):
         state = PlanState(ordinal, detector.plan(ordinal, plan), run.world(plan.plan_id), Findings())
         past.put_back(state, run)
+        await doubts.settle(run, state)
         if wanted is None or wanted[0] == plan.plan_id:
             only = wanted[1] if wanted else None
             groups = dict.fromkeys(

@@ -15,6 +15,7 @@ from buddy.core import coordination, permissions
 from buddy.core.conflicts import Detector, Known
 from buddy.core.findings import Findings
 from buddy.core.ordering import Schedule
+from buddy.engine import doubts
 from buddy.engine.board import Board
 from buddy.engine.fleet import ContinuousDriver, WaveDriver
 from buddy.engine.plans import PlanState
@@ -221,6 +222,7 @@ def _admit(
 
 
 async def _drive(board: Board, state: PlanState) -> Counter[StepStatus]:
+    await doubts.settle(board.run, state)
     await _driver(board, state).drive()
     return Counter(state.statuses())
 

@@ -4,6 +4,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import Struct
+
 from buddy.core.duplicates import ActionIndex
 from buddy.core.findings import Findings
 from buddy.core.ordering import Schedule
@@ -31,6 +33,22 @@ class Rehearsed:
     def __init__(self, digest: str, contract: str) -> None:
         self.digest = digest
         self.contract = contract
+
+
+class Doubt(Struct, frozen=True, kw_only=True):
+    """A live call, or an undo, of which only the beginning is known.
+
+    Attributes:
+        place: of its step.
+        done: the call.
+        reached: the highest rung that was passed before it.
+        told: the journal says already that nobody knows.
+    """
+
+    place: int
+    done: Done
+    reached: Mode | None
+    told: bool
 
 
 class PlanState:
@@ -62,6 +80,8 @@ class PlanState:
         self.failed_groups: set[str | None] = set()
         self.rolled_back: set[str | None] = set()
         self.stopped: tuple[StepStatus, str, str] | None = None
+        self.doubts: list[Doubt] = []
+        self.undo_doubts: list[Done] = []
         self.unsettled = size
         self.running = 0
         self._findings = findings

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from buddy.core.rollback import RESTORED, Done
-from buddy.engine.plans import PlanState, Rehearsed
+from buddy.engine.plans import Doubt, PlanState, Rehearsed
 from buddy.engine.run import Run
 from buddy.journal.events import (
     ApprovalRequested,
@@ -22,6 +22,7 @@ from buddy.journal.events import (
     RunResumed,
     RunStarted,
     Settled,
+    UndoIntent,
     UndoOutcome,
 )
 from buddy.model.conflict import StepRef
@@ -52,6 +53,7 @@ class StepPast:
         "status",
         "tool",
         "undo_tried",
+        "undoing",
         "undone",
         "unrehearsed",
     )
@@ -73,6 +75,7 @@ class StepPast:
         self.outcome = -1
         self.undone = False
         self.undo_tried = False
+        self.undoing = False
         self.unrehearsed = False
 
 
@@ -123,6 +126,8 @@ class Past:
                 step.in_doubt, step.digest, step.key = True, event.digest, event.key
             case Outcome():
                 self._outcome(event)
+            case UndoIntent():
+                self._step(event.plan, event.step, event.tool, event.agent).undoing = True
             case Settled() | Resolved() | UndoOutcome():
                 self._settled(event)
             case _:
@@ -177,7 +182,7 @@ class Past:
                     step.outcome, step.reached, step.result = self._outcomes, Mode.LIVE, None
             case UndoOutcome():
                 step.undone = step.undone or event.result in RESTORED
-                step.undo_tried = True
+                step.undo_tried, step.undoing = True, False
                 step.status = event.status or step.status
 
     def put_back(self, state: PlanState, run: Run) -> bool:
@@ -194,7 +199,7 @@ class Past:
             if place is None:
                 place = state.schedule.index[name.rsplit("[", 1)[0]]
                 items.setdefault(place, {})[name] = step
-                self._put_item(state, run, name, step)
+                self._put_item(state, place, name, step)
             else:
                 self._put_step(state, run, place, name, step)
             self._put_call(state, run, place, name, step)
@@ -219,7 +224,7 @@ class Past:
         self._put_call(state, run, 0, name, step)
 
     def _put_step(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:
-        status = self._standing(state, run, name, step)
+        status = self._standing(state, place, name, step)
         state.restore(place, status, step.reached)
         undoes = run.config.mode is Mode.LIVE and run.config.enable_rollback_on_failure
         if status is StepStatus.FAILED and undoes and not step.unrehearsed:
@@ -228,30 +233,20 @@ class Past:
             # UNSET is also what a rehearsal does not know, which is all there is of a call in doubt.
             state.keep(place, None if step.result is UNSET and not step.in_doubt else step.result)
 
-    def _standing(self, state: PlanState, run: Run, name: str, step: StepPast) -> StepStatus:
+    def _standing(self, state: PlanState, place: int, name: str, step: StepPast) -> StepStatus:
         """Return where a call stands now that the run goes on; one in doubt is never simply made again."""
         if not (step.in_doubt and step.status in OPEN):
             return StepStatus.PENDING if step.status is StepStatus.HELD else step.status
         contract = self.contracts.get(step.tool)
         if contract is not None and contract.repeatable:
             return StepStatus.PENDING
-        if step.status is not StepStatus.UNKNOWN:
-            run.record(
-                Settled(
-                    plan=state.plan_id,
-                    step=name,
-                    agent=step.agent,
-                    tool=step.tool,
-                    status=StepStatus.UNKNOWN,
-                    final_mode=step.reached,
-                    rule="live",
-                    reason="Buddy stopped during the call; 'buddy resolve' records what a person finds out",
-                )
-            )
+        done = _done(state, place, name, step, self._outcomes + len(state.doubts) + 1)
+        told = step.status is StepStatus.UNKNOWN
+        state.doubts.append(Doubt(place=place, done=done, reached=step.reached, told=told))
         return StepStatus.UNKNOWN
 
-    def _put_item(self, state: PlanState, run: Run, name: str, step: StepPast) -> None:
-        status = self._standing(state, run, name, step)
+    def _put_item(self, state: PlanState, place: int, name: str, step: StepPast) -> None:
+        status = self._standing(state, place, name, step)
         if status is not StepStatus.PENDING:
             state.item_status[name] = (status, step.reached, None if step.result is UNSET else step.result)
 
@@ -273,20 +268,24 @@ class Past:
         contract = self.contracts.get(step.tool)
         if step.outcome < 0 or contract is None or not contract.writes or step.undone:
             return
-        result = None if step.result is UNSET else step.result
-        state.done.append(
-            Done(
-                step_id=name,
-                tool=step.tool,
-                agent=step.agent,
-                group=state.step(place).group,
-                order=step.outcome,
-                args=step.args,
-                result=result,
-                key=step.key,
-            )
-        )
+        done = _done(state, place, name, step, step.outcome)
+        state.done.append(done)
+        if step.undoing:
+            state.undo_doubts.append(done)
         state.actions.add(run.digest(step.tool, step.args), (), StepRef(state.plan_id, name))
+
+
+def _done(state: PlanState, place: int, name: str, step: StepPast, order: int) -> Done:
+    return Done(
+        step_id=name,
+        tool=step.tool,
+        agent=step.agent,
+        group=state.step(place).group,
+        order=order,
+        args=step.args,
+        result=None if step.result is UNSET else step.result,
+        key=step.key,
+    )
 
 
 def _shown(preview: Preview) -> Any:

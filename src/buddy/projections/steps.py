@@ -267,6 +267,9 @@ class Steps:
         denied = old.denied
         if status is None:
             status, rule = old.status, old.rule
+        elif status is StepStatus.PENDING:
+            # A probe found that nothing happened: the step is open again.
+            status = None
         elif status is _ROLLED_BACK:
             tried = LIVE
         elif status is _HELD and rule in GATE_DENIED and passed < self.top:

@@ -1,0 +1,132 @@
+"""What nobody saw the end of when a run was cut off: live calls and undos, settled before anything goes on.
+
+A call that may be repeated is simply made again, and so is not here. Any other is never made again unless
+the tool's probe looked at the world and says that nothing happened.
+"""
+
+from buddy.core.rollback import Done, result_of
+from buddy.engine.attempts import Passed, attempt
+from buddy.engine.plans import Doubt, PlanState
+from buddy.engine.run import Run
+from buddy.journal.events import Resolved, Settled, UndoOutcome
+from buddy.model.contract import ToolContract
+from buddy.model.mode import Mode
+from buddy.model.outcome import Call, Restored, StepStatus, UndoResult
+from buddy.ports import ToolRuntime
+
+TRIGGER = "the rollback that was cut off"
+
+
+async def settle(run: Run, plan: PlanState) -> None:
+    """Ask the probes about what is in doubt in a plan, and say so where they cannot tell.
+
+    Args:
+        run: that goes on.
+        plan: as its journal left it; what is found out is put in.
+    """
+    for doubt in plan.doubts:
+        await _call(run, plan, doubt)
+    for done in plan.undo_doubts:
+        await _undo(run, plan, done)
+    plan.doubts.clear()
+    plan.undo_doubts.clear()
+
+
+async def _call(run: Run, plan: PlanState, doubt: Doubt) -> None:
+    done, tool = doubt.done, plan.tools.get(doubt.done.tool)
+    happened = await _happened(run, tool, done)
+    if happened is None:
+        if not doubt.told:
+            _lost(run, plan, doubt)
+        return
+    status = StepStatus.SUCCEEDED if happened else StepStatus.PENDING
+    run.record(
+        Resolved(
+            plan=plan.plan_id,
+            step=done.step_id,
+            agent=done.agent,
+            tool=done.tool,
+            happened=happened,
+            by="probe",
+            status=status,
+        )
+    )
+    reached = Mode.LIVE if happened else doubt.reached
+    if done.step_id not in plan.item_status:
+        plan.restore(doubt.place, status, reached)
+        plan.keep(doubt.place, None)
+    elif happened:
+        plan.item_status[done.step_id] = (status, reached, None)
+    else:
+        del plan.item_status[done.step_id]
+    if happened:
+        plan.done.append(done)
+    await run.durable()
+
+
+def _lost(run: Run, plan: PlanState, doubt: Doubt) -> None:
+    done = doubt.done
+    run.record(
+        Settled(
+            plan=plan.plan_id,
+            step=done.step_id,
+            agent=done.agent,
+            tool=done.tool,
+            status=StepStatus.UNKNOWN,
+            final_mode=doubt.reached,
+            rule="live",
+            reason="Buddy stopped during the call; 'buddy resolve' records what a person finds out",
+        )
+    )
+
+
+async def _undo(run: Run, plan: PlanState, done: Done) -> None:
+    """Settle an undo: it happened where what the call did is gone; where that is still there it goes on."""
+    tool = plan.tools.get(done.tool)
+    there = await _happened(run, tool, done)
+    if there:
+        return
+    if there is None or tool is None:
+        result = UndoResult.FAILED
+        error = (
+            "Buddy stopped during the undo and nobody knows whether it happened; look before you repeat it"
+        )
+    else:
+        result, error = result_of(tool.contract.undo, Restored(verified=False)), ""
+    restored = not error
+    run.record(
+        UndoOutcome(
+            plan=plan.plan_id,
+            step=done.step_id,
+            agent=done.agent,
+            tool=done.tool,
+            trigger=TRIGGER,
+            result=result,
+            verified=False,
+            error=error,
+            duration_ms=0.0,
+            status=StepStatus.ROLLED_BACK if restored else None,
+        )
+    )
+    plan.done.remove(done)
+    place = plan.schedule.index.get(done.step_id.split("[")[0])
+    if restored and place is not None and plan.status(place) is StepStatus.SUCCEEDED:
+        plan.put(place, StepStatus.ROLLED_BACK, Mode.LIVE)
+    await run.durable()
+
+
+async def _happened(run: Run, tool: ToolRuntime | None, done: Done) -> bool | None:
+    """Whether what a call did is in the world, None where nobody can tell."""
+    if tool is None or "probe" not in tool.handlers:
+        return None
+    call = Call(
+        tool=done.tool,
+        args=done.args,
+        agent=done.agent,
+        run_id=run.run_id,
+        step_id=done.step_id,
+        idempotency_key=done.key,
+    )
+    contract: ToolContract = tool.contract
+    found = await attempt(tool.probe(call), contract, Mode.DRY_RUN)
+    return found.value if isinstance(found, Passed) and isinstance(found.value, bool) else None

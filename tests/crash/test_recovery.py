@@ -1,0 +1,202 @@
+"""A process that dies in a call or in an undo: what is found out, who is asked, what is never repeated."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buddy import wiring
+from buddy.journal.events import Resolved, UndoOutcome
+from buddy.model.outcome import UndoResult
+
+TOOLS = str(Path(__file__).with_name("effects.py"))
+POLICY = '[[rules]]\ndecision = "approve"\ntool = "*"\n'
+CHILD = """
+import sys
+from buddy import ExecutionConfig, Mode, wiring
+config = ExecutionConfig(mode=Mode.LIVE, output_dir="out", approvals="policy.toml", max_retries=0)
+sys.exit(wiring.run(["plan.json"], [sys.argv[1]], config, granted_by="ada").exit_code)
+"""
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DRY_RUN", "CRASH", "PROBES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BUDDY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EFFECTS", str(tmp_path / "effects"))
+    Path("policy.toml").write_text(POLICY)
+    return tmp_path
+
+
+def plan(*steps: tuple[str, str], **more: Any) -> None:
+    """A chain of calls, each named by its key."""
+    told = {
+        key: {"tool": tool, "agent": "a", "confidence": 0.95, "args": {"key": key, **more.get(key, {})}}
+        for tool, key in steps
+    }
+    document = {"plan_id": "p", "execution_order": [key for _, key in steps], "steps": told}
+    Path("plan.json").write_text(json.dumps(document))
+
+
+def die(point: str) -> None:
+    """Run the plan in a process that ends at a point."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, TOOLS], env={**os.environ, "CRASH": point}, check=False, timeout=60
+    )
+    assert done.returncode == -9
+
+
+def resume(monkeypatch: pytest.MonkeyPatch, probes: bool) -> wiring.RunResult:
+    monkeypatch.setenv("PROBES", "yes" if probes else "no")
+    result = wiring.resume("out", [TOOLS], by="ada")
+    assert not wiring.verify("out").violations
+    return result
+
+
+def effects() -> Counter[str]:
+    path = Path("effects")
+    return Counter(path.read_text().splitlines() if path.exists() else [])
+
+
+def steps(result: wiring.RunResult) -> dict[str, int]:
+    return {status: count for status, count in result.summary["steps"]["by_status"].items() if count}
+
+
+def events(kind: type[Any]) -> list[Any]:
+    return [record.event for record in wiring.records("out") if isinstance(record.event, kind)]
+
+
+# a call in doubt
+
+
+@pytest.mark.parametrize("tool", ["put", "send"])
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_a_probe_settles_a_call_in_doubt_and_the_run_ends_as_if_nothing_had_been(
+    tool: str, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan(("put", "one"), (tool, "two"), ("put", "three"))
+    die(f"{point}:two")
+    result = resume(monkeypatch, probes=True)
+    assert (result.exit_code, steps(result)) == (0, {"SUCCEEDED": 3})
+    assert effects() == {"put one": 1, "put two": 1, "put three": 1}
+    [found] = events(Resolved)
+    assert (found.happened, found.by) == (point == "after", "probe")
+
+
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_a_call_that_nobody_can_tell_of_is_unknown_and_not_made_again(
+    point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan(("put", "one"), ("send", "two"), ("put", "three"))
+    die(f"{point}:two")
+    made = effects()["put two"]
+    result = resume(monkeypatch, probes=False)
+    assert result.exit_code == 4
+    assert steps(result)["UNKNOWN"] == 1
+    assert effects()["put two"] == made
+    # Later the probe can tell, and the run ends.
+    result = resume(monkeypatch, probes=True)
+    assert (result.exit_code, steps(result)) == (0, {"SUCCEEDED": 3})
+    assert effects() == {"put one": 1, "put two": 1, "put three": 1}
+
+
+def test_what_may_come_twice_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(("put", "one"), ("log", "two"))
+    die("after:two")
+    assert resume(monkeypatch, probes=False).exit_code == 0
+    assert effects() == {"put one": 1, "log two": 2}
+    assert events(Resolved) == []
+
+
+def test_what_a_probe_found_to_have_happened_can_be_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(("put", "one"), ("put", "two"), ("put", "three"), three={"fail": True})
+    die("after:two")
+    result = resume(monkeypatch, probes=True)
+    assert steps(result) == {"ROLLED_BACK": 2, "FAILED": 1}
+    assert effects() == {"put one": 1, "put two": 1, "undo one": 1, "undo two": 1}
+
+
+def test_an_item_of_a_fan_out_is_asked_about_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [{"key": f"k{number}"} for number in range(4)]
+    document = {
+        "plan_id": "p",
+        "agent_assignments": {"a": ["list", "each"]},
+        "confidence_scores": {"list": 0.9, "each": 0.9},
+        "steps": {
+            "list": {"tool": "given"},
+            "each": {
+                "tool": "put",
+                "args": {"key": {"$item": "/key"}},
+                "for_each": {"$from": "list", "path": "/items"},
+            },
+        },
+    }
+    Path("plan.json").write_text(json.dumps(document))
+    source = Path(TOOLS).read_text() + (
+        '\n\n@tool(risk=Risk.LOW, effect="read")\ndef given() -> dict[str, Any]:\n'
+        f'    """Return the items."""\n    return {{"items": {items!r}}}\n'
+    )
+    Path("tools.py").write_text(source)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, "tools.py"],
+        env={**os.environ, "CRASH": "after:k2"},
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == -9
+    monkeypatch.setenv("PROBES", "yes")
+    result = wiring.resume("out", ["tools.py"], by="ada")
+    assert not wiring.verify("out").violations
+    assert result.exit_code == 0
+    assert effects() == {f"put k{number}": 1 for number in range(4)}
+
+
+# an undo in doubt
+
+
+@pytest.mark.parametrize("point", ["undo-before", "undo-after"])
+def test_a_rollback_that_was_cut_off_is_ended_and_nothing_undone_twice(
+    point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan(("put", "one"), ("put", "two"), ("put", "three"), three={"fail": True})
+    die(f"{point}:two")
+    result = resume(monkeypatch, probes=True)
+    assert (result.exit_code, steps(result)) == (1, {"ROLLED_BACK": 2, "FAILED": 1})
+    assert effects() == {"put one": 1, "put two": 1, "undo two": 1, "undo one": 1}
+    found = {event.step: event.verified for event in events(UndoOutcome)}
+    assert found == {"two": point == "undo-before", "one": True}
+
+
+@pytest.mark.parametrize("point", ["undo-before", "undo-after"])
+def test_an_undo_that_nobody_can_tell_of_is_left_to_a_person(
+    point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan(("put", "one"), ("put", "two"), ("put", "three"), three={"fail": True})
+    die(f"{point}:two")
+    undone = effects()["undo two"]
+    result = resume(monkeypatch, probes=False)
+    assert (result.exit_code, steps(result)) == (1, {"ROLLED_BACK": 1, "SUCCEEDED": 1, "FAILED": 1})
+    assert effects()["undo two"] == undone
+    lost = next(event for event in events(UndoOutcome) if event.step == "two")
+    assert lost.result is UndoResult.FAILED
+    assert "nobody knows whether it happened" in lost.error
+    again = resume(monkeypatch, probes=False)
+    assert steps(again) == steps(result)
+    assert effects()["undo two"] == undone
+
+
+def test_a_rollback_by_hand_first_finds_out_what_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(("put", "one"), ("put", "two"))
+    die("after:two")
+    monkeypatch.setenv("PROBES", "yes")
+    result = wiring.rollback("out", [TOOLS], by="ada")
+    assert not wiring.verify("out").violations
+    assert steps(result) == {"ROLLED_BACK": 2}
+    assert effects() == {"put one": 1, "put two": 1, "undo one": 1, "undo two": 1}
