@@ -125,7 +125,7 @@ class Steps:
         confidences: by ordinal, NaN where nobody gave one.
         latencies: ms of the last attempt at the step's top rung, by ordinal; NaN where nothing was called.
         validations: what a validator said, by ordinal.
-        change: state before and after of the step that the last event was about, None while it is unsettled.
+        change: state before and after of the step that the last event settled or opened again, else None.
     """
 
     def __init__(self) -> None:
@@ -264,10 +264,10 @@ class Steps:
         self, at: int, old: State, agent: str, tool: str, status: StepStatus | None,
         passed: int, tried: int, first: First, rule: str, error: str,
     ) -> None:  # fmt: skip
-        denied = old.denied
+        denied, reopened = old.denied, status is StepStatus.PENDING
         if status is None:
             status, rule = old.status, old.rule
-        elif status is StepStatus.PENDING:
+        elif reopened:
             # A probe found that nothing happened: the step is open again.
             status = None
         elif status is _ROLLED_BACK:
@@ -279,7 +279,7 @@ class Steps:
         if new is None:
             new = self._known[key] = _state(key)
         self.states[at] = new
-        if status is not None:
+        if status is not None or reopened:
             self.change = (old, new)
 
     def _like(self, old: State, *, conflict: bool) -> State:

@@ -112,6 +112,8 @@ def test_the_counts_are_those_that_a_naive_reader_would_come_to(records: list[Re
         said = getattr(event, "status", None)
         if said is not None:
             status[event.plan, event.step] = said.value  # type: ignore[union-attr]
+    # A step that was opened again has come to no rest.
+    status = {step: name for step, name in status.items() if name != "PENDING"}
     found = project(records)
     summary = msgspec.json.decode(found["orchestration_summary.json"])
     steps = summary["steps"]
