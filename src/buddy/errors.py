@@ -5,6 +5,7 @@
     |   `-- BadConfig       the configuration cannot be used
     |-- ClosedStop          the journal or the disk failed: the run stopped, nothing half-told  exit 74
     |   `-- HomeUnavailable buddy.db is corrupt, full, busy or of another version
+    |-- Interrupted         a signal stopped the run; it can go on                              exit 130
     |-- JournalDamaged      a stored journal does not hold together
     |-- IllegalMove         a move that no table of the system allows: a defect of Buddy
     |-- ToolError           a tool refused or failed and NOTHING happened; retried
@@ -54,6 +55,10 @@ class ClosedStop(BuddyError):
 
 class HomeUnavailable(ClosedStop):
     """Buddy's home (buddy.db) cannot be trusted or reached, so nothing goes on."""
+
+
+class Interrupted(BuddyError):
+    """A signal stopped the run; what was in flight came to its end, and the run can go on."""
 
 
 class JournalDamaged(BuddyError):

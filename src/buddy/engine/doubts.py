@@ -30,6 +30,9 @@ async def settle(run: Run, plan: PlanState) -> None:
         await _undo(run, plan, done)
     plan.doubts.clear()
     plan.undo_doubts.clear()
+    unknown = next(plan.places(StepStatus.UNKNOWN), None)
+    if unknown is not None and plan.schedule.plan.chain and plan.stops(run.config.on_failure):
+        plan.stop_at_unknown(unknown)
 
 
 async def _call(run: Run, plan: PlanState, doubt: Doubt) -> None:

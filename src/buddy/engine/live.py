@@ -173,14 +173,17 @@ async def _act(climb: Climb) -> Ending | float | None:
         if ending is not None:
             return ending
         go, ending = await _asked(climb)
-        if go:
-            go, ending = await _begin(climb, contract, held)
         if not go:
             return ending
-        answer = await _call(climb, contract)
-        if isinstance(answer, StillRunning):
-            return give_up(climb, contract, answer, release)
-        return await _settle(climb, contract, answer)
+        await climb.run.interrupt.go_on()
+        with climb.run.interrupt.acts():
+            go, ending = await _begin(climb, contract, held)
+            if not go:
+                return ending
+            answer = await _call(climb, contract)
+            if isinstance(answer, StillRunning):
+                return give_up(climb, contract, answer, release)
+            return await _settle(climb, contract, answer)
     finally:
         if not isinstance(answer, StillRunning):
             release()

@@ -8,6 +8,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Struct
 
@@ -22,7 +23,7 @@ from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
 from buddy.engine.scheduler import PlanDriver
-from buddy.errors import BadInput
+from buddy.errors import BadInput, Interrupted
 from buddy.journal.events import ConflictFound, PlanStarted, Reassigned, RunFinished
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
@@ -33,7 +34,7 @@ from buddy.ports import HomeStore, PlanSource, Toolbox
 
 LATE_GRACE_S = 5.0
 
-EXIT_OK, EXIT_NOT_ALL, EXIT_HELD, EXIT_UNKNOWN = 0, 1, 3, 4
+EXIT_OK, EXIT_NOT_ALL, EXIT_HELD, EXIT_UNKNOWN, EXIT_INTERRUPTED = 0, 1, 3, 4, 130
 _REASONS = {
     EXIT_OK: "every step got as far as it should",
     EXIT_NOT_ALL: "some steps failed, were refused, skipped or rolled back",
@@ -147,13 +148,21 @@ async def carry_out(
     run.conflicts = len(known.findings.conflicts)
     board = Board(run, known.findings, waits=run.config.approvals in ("wait", "ask"))
     board.total = known.steps
-    tally = await _drive_all(run, source, known, again, board, past)
+    try:
+        tally = await _drive_all(run, source, known, again, board, past)
+    except Interrupted as stopped:
+        _finish(run, str(stopped), EXIT_INTERRUPTED)
+        raise
     if run.late:
         await asyncio.wait(run.late, timeout=LATE_GRACE_S)
     code = exit_code(tally)
-    run.record(RunFinished(reason=_REASONS[code], exit_code=code, duration_s=round(run.elapsed(), 6)))
-    run.flush()
+    _finish(run, _REASONS[code], code)
     return code
+
+
+def _finish(run: Run, reason: str, code: int) -> None:
+    run.record(RunFinished(reason=reason, exit_code=code, duration_s=round(run.elapsed(), 6)))
+    run.flush()
 
 
 async def _drive_all(
@@ -162,6 +171,7 @@ async def _drive_all(
     """Keep up to `max_parallel_plans` plans under way until none is left."""
     tally: Counter[StepStatus] = Counter()
     under_way: set[asyncio.Task[Counter[StepStatus]]] = set()
+    over = asyncio.get_running_loop().create_task(run.interrupt.over())
     try:
         for ordinal, plan in enumerate(source.plans()):
             schedule = known.schedule or again.plan(ordinal, plan)
@@ -169,24 +179,33 @@ async def _drive_all(
             task = asyncio.get_running_loop().create_task(_drive(board, state))
             under_way.add(task)
             while len(under_way) >= run.config.max_parallel_plans:
-                under_way = await _collect(under_way, tally)
+                under_way = await _collect(under_way, over, tally)
         while under_way:
-            under_way = await _collect(under_way, tally)
+            under_way = await _collect(under_way, over, tally)
     finally:
-        for task in under_way:
+        open_ones: tuple[asyncio.Task[Any], ...] = (over, *under_way)
+        for task in open_ones:
             task.cancel()
-        if under_way:
-            await asyncio.wait(under_way)
+        await asyncio.wait(open_ones)
     return tally
 
 
 async def _collect(
-    under_way: set[asyncio.Task[Counter[StepStatus]]], tally: Counter[StepStatus]
+    under_way: set[asyncio.Task[Counter[StepStatus]]],
+    over: "asyncio.Task[str]",
+    tally: Counter[StepStatus],
 ) -> set[asyncio.Task[Counter[StepStatus]]]:
-    done, rest = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
+    """Wait for a plan to end; returns those that have not.
+
+    Raises:
+        Interrupted: the run was asked to stop, and nothing acts any more.
+    """
+    done, _ = await asyncio.wait((over, *under_way), return_when=asyncio.FIRST_COMPLETED)
+    if over in done:
+        raise Interrupted(over.result())
+    for task in under_way & done:
         tally.update(task.result())
-    return rest
+    return under_way - done
 
 
 def _admit(

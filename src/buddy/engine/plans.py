@@ -15,7 +15,7 @@ from buddy.model.conflict import StepRef
 from buddy.model.decision import Ceiling
 from buddy.model.mode import Mode
 from buddy.model.outcome import StepStatus
-from buddy.model.plan import Agent, Step
+from buddy.model.plan import Agent, OnFailure, Step
 from buddy.ports import Toolbox
 
 STATUSES = tuple(StepStatus)
@@ -116,6 +116,19 @@ class PlanState:
             IllegalMove: the table of `core.status` has no such change.
         """
         self.restore(place, change(self.status(place), status), reached)
+
+    def stops(self, otherwise: OnFailure) -> bool:
+        """Whether a step that failed stops what comes after it; a plan that does not say does as the run."""
+        return (self.on_failure or otherwise) == "stop"
+
+    def stop_at_unknown(self, place: int) -> None:
+        """Hold what is left of a chain behind a step of which nobody knows how it ended."""
+        name = self.step(place).step_id
+        self.stopped = self.stopped or (
+            StepStatus.HELD,
+            "dependency",
+            f"nobody knows how step '{name}' ended",
+        )
 
     def restore(self, place: int, status: StepStatus, reached: Mode | None) -> None:
         """Set where a step stands, as a journal tells it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from buddy.core.canonical import keyed_digest
+from buddy.engine.interrupt import Interrupt
 from buddy.engine.limits import Claims, RateLimiter, Slots
 from buddy.errors import ClosedStop
 from buddy.journal.events import AnyEvent, BreakerMoved, ConflictFound, Intent, LockSeen, Record
@@ -99,6 +100,7 @@ class Run:
         self.environment = environment
         self.started = ports.clock.monotonic()
         self.failure: BaseException | None = None
+        self.interrupt = Interrupt()
         self.budget = Slots(config.max_live_escalations)
         self.claims = Claims(ports.home, ports.clock, self.stop)
         self.conflicts = 0

@@ -241,6 +241,7 @@ class PlanDriver:
     # one step
 
     async def _turn(self, place: int) -> Ending:
+        await self.run.interrupt.go_on()
         plan, step = self.plan, self.plan.step(place)
         skip = self._skipped(place)
         if skip is not None:
@@ -282,7 +283,7 @@ class PlanDriver:
         return None
 
     def _stops(self) -> bool:
-        return (self.plan.on_failure or self.run.config.on_failure) == "stop"
+        return self.plan.stops(self.run.config.on_failure)
 
     def _arrive(self, place: int, ending: Ending) -> None:
         plan, step = self.plan, self.plan.step(place)
@@ -316,7 +317,7 @@ class PlanDriver:
         if ending.status is StepStatus.FAILED:
             self._fail(place, undo=True)
         elif ending.status is StepStatus.UNKNOWN and self._stops() and plan.schedule.plan.chain:
-            plan.stopped = (StepStatus.HELD, "dependency", f"nobody knows how step '{step.step_id}' ended")
+            plan.stop_at_unknown(place)
         self.board.progress()
         needs_only = place in self._parked
         self._parked.discard(place)

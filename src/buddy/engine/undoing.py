@@ -35,9 +35,11 @@ async def roll_back(
     for done in undo_order(plan.done, group):
         if only is not None and done.step_id != only:
             continue
+        await run.interrupt.go_on()
         if run.lock().engaged and not under_lock:
             return False
-        result = await _undo(run, plan, done, trigger, under_lock=under_lock)
+        with run.interrupt.acts():
+            result = await _undo(run, plan, done, trigger, under_lock=under_lock)
         if result in RESTORED:
             plan.done.remove(done)
             place = plan.schedule.index.get(done.step_id.split("[")[0])

@@ -74,7 +74,7 @@ def _run(
     loaded = tools(tool_files, config)
     source = PlanFiles(inputs, crew=crew_of(config))
     scan = source.scan()
-    session = Session(config, loaded, interaction)
+    session = Session(config, loaded, interaction, heeds_signals=True)
     return session.start(source, scan.inputs, granted_by)
 
 
@@ -130,7 +130,8 @@ def _session(
     if config_file is not None:
         granted, _ = settings(config_file, {})
         config = replace(config, agents=granted.agents, caps=granted.caps)
-    return folder, started, Session(config, tools(tool_files, config), interaction or Quiet())
+    loaded = tools(tool_files, config)
+    return folder, started, Session(config, loaded, interaction or Quiet(), heeds_signals=True)
 
 
 def resume(

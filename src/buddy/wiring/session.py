@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from buddy.adapters.inputs.settings import load as load_settings
 from buddy.adapters.journal import FileJournal, FileSink
 from buddy.adapters.people import Around, read_policy
 from buddy.adapters.system import EnvSecrets, RandomIds, RealClock, SeededIds, VirtualClock, run_virtual
+from buddy.adapters.system.signals import heeded
 from buddy.adapters.tools.catalogue import LoadedTools, load
 from buddy.core.canonical import sha256
 from buddy.core.conflicts import Detector
@@ -92,6 +93,7 @@ class Session:
         loaded: its tools.
         interaction: the people around it.
         callback: the phase-13 approval callback.
+        heeds_signals: the first SIGINT or SIGTERM lets what acts come to its end.
     """
 
     def __init__(
@@ -100,8 +102,11 @@ class Session:
         loaded: LoadedTools,
         interaction: Interaction,
         callback: Callable[[str, float], Any] | None = None,
+        *,
+        heeds_signals: bool = False,
     ) -> None:
         check_settings(config)
+        self.heeds_signals = heeds_signals
         self.config = config
         self.loaded = loaded
         policy = None if config.approvals in WORDS else read_policy(Path(config.approvals))
@@ -186,7 +191,8 @@ class Session:
     ) -> RunResult:
         state = "stopped"
         try:
-            code = await work
+            with heeded(lambda name: self._stop(run, name)) if self.heeds_signals else nullcontext():
+                code = await work
             state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
         finally:
             try:
@@ -202,6 +208,14 @@ class Session:
             reason=str(summary.get("exit_reason", "")),
             summary=summary,
             fleet=fleet_summary(folder),
+        )
+
+    def _stop(self, run: Run, name: str) -> None:
+        run.interrupt.ask(name)
+        calls = run.interrupt.acting
+        self.interaction.alert(
+            f"{name}: nothing more is begun, {calls} live call{'' if calls == 1 else 's'} may end; a second"
+            " signal ends the process at once"
         )
 
     @contextmanager

@@ -82,8 +82,10 @@ def at_terminal(
 
 @contextmanager
 def _told_how_to_go_on() -> Iterator[None]:
+    from buddy.errors import Interrupted
+
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         warn("", "`buddy runs list` names the run, and `buddy resume RUN` goes on with it")
         raise

@@ -1,0 +1,43 @@
+"""Signals that end a process, as a question to the run first."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def heeded(ask: Callable[[str], object]) -> Iterator[None]:
+    """Have the first SIGINT or SIGTERM ask, and the second end the process there and then.
+
+    Ending there and then is safe: whatever the journal does not say is found out by a resume. Outside of
+    the main thread signals are left alone.
+
+    Args:
+        ask: is called in the running event loop with the name of the signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def heard(name: str) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(INTERRUPTED)
+        asked = True
+        ask(name)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, heard, number.name)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)

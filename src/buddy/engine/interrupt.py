@@ -1,0 +1,50 @@
+"""Stopping a run in good order: nothing more is begun, what acts comes to its end, the rest is given up."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Interrupt:
+    """Whether a run was asked to stop, and what still acts.
+
+    Attributes:
+        reason: who asked, empty where nobody did.
+        acting: live calls and undos between their intent and their durable outcome.
+    """
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self.acting = 0
+        self._changed = asyncio.Event()
+
+    def ask(self, reason: str) -> None:
+        """Ask the run to stop.
+
+        Args:
+            reason: who asks, `SIGTERM` for example.
+        """
+        self.reason = reason
+        self._changed.set()
+
+    @contextmanager
+    def acts(self) -> Iterator[None]:
+        """Keep the run from being given up while something acts."""
+        self.acting += 1
+        try:
+            yield
+        finally:
+            self.acting -= 1
+            self._changed.set()
+
+    async def go_on(self) -> None:
+        """Return at once, or never where the run is to stop: whoever waits here is given up."""
+        if self.reason:
+            await asyncio.get_running_loop().create_future()
+
+    async def over(self) -> str:
+        """Wait until somebody asked and nothing acts any more; returns a sentence that says so."""
+        while not self.reason or self.acting:
+            self._changed.clear()
+            await self._changed.wait()
+        return f"interrupted by {self.reason}; 'buddy resume' goes on"

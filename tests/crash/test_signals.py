@@ -1,0 +1,189 @@
+"""SIGINT and SIGTERM: what acts comes to its end, the run says how it goes on, and goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from buddy import wiring
+from buddy.journal.events import Intent, Outcome, RunFinished
+
+TOOLS = """
+import os, time
+from pathlib import Path
+from buddy import Preview, Restored, Risk, ToolError, tool
+
+def note(line):
+    with open("effects", "a") as file:
+        file.write(line + "\\n")
+
+@tool(risk=Risk.MEDIUM, effect="write", undo="exact", permissions=["w"], resources=["thing:{key}"])
+def put(key: str) -> str:
+    note(f"begin {key}")
+    while not Path("go").exists() and key.startswith("slow"):
+        time.sleep(0.01)
+    if key.startswith("bad"):
+        raise ToolError("no")
+    note(f"end {key}")
+    return key
+
+@put.preview
+def _(key: str) -> Preview:
+    return Preview(changes=[key])
+
+@put.undo
+def _(call, result) -> Restored:
+    note(f"undo {call.args['key']}")
+    return Restored(verified=True, exact=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DRY_RUN", raising=False)
+    monkeypatch.setenv("BUDDY_HOME", str(tmp_path / "home"))
+    Path("tools.py").write_text(TOOLS)
+    return tmp_path
+
+
+def plan(*keys: str, agents: int = 1) -> None:
+    steps = {
+        key: {"tool": "put", "agent": f"a{place % agents}", "confidence": 0.95, "args": {"key": key}}
+        for place, key in enumerate(keys)
+    }
+    order = "strict" if agents == 1 else "parallel"
+    document = {"plan_id": "p", "order": order, "execution_order": list(keys), "steps": steps}
+    Path("plan.json").write_text(json.dumps(document))
+
+
+@contextmanager
+def running(*words: str) -> "Iterator[subprocess.Popen[str]]":
+    command = [sys.executable, "-m", "buddy.interfaces.cli", *words, "--tools", "tools.py"]
+    with subprocess.Popen(
+        command, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+RUN = ("run", "plan.json", "--mode", "live", "--out", "out", "--set", "max_retries=0")
+
+
+def effects() -> list[str]:
+    path = Path("effects")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def wait_for(line: str) -> None:
+    until = time.monotonic() + 30
+    while line not in effects():
+        assert time.monotonic() < until, effects()
+        time.sleep(0.01)
+
+
+def kinds(*wanted: type) -> list[str]:
+    return [
+        type(record.event).__name__ for record in wiring.records("out") if isinstance(record.event, wanted)
+    ]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_the_call_in_flight_ends_nothing_else_begins_and_the_run_goes_on(name: str) -> None:
+    plan("slow", "next", "last")
+    with running(*RUN) as process:
+        wait_for("begin slow")
+        process.send_signal(getattr(signal, name))
+        time.sleep(0.3)
+        assert process.poll() is None  # it waits for the call
+        Path("go").touch()
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert f"{name}: nothing more is begun, 1 live call may end" in err
+    assert f"interrupted by {name}; 'buddy resume' goes on" in err
+    assert "Traceback" not in err
+    assert effects() == ["begin slow", "end slow"]
+    assert kinds(Intent, Outcome, RunFinished) == ["Intent", "Outcome", "RunFinished"]
+    assert not wiring.verify("out").violations
+    summary = json.loads(Path("out/orchestration_summary.json").read_text())
+    assert (summary["exit_code"], summary["steps"]["by_status"]["SUCCEEDED"]) == (130, 1)
+
+    assert wiring.resume("out", ["tools.py"], by="ada").exit_code == 0
+    assert effects() == [f"{what} {key}" for key in ("slow", "next", "last") for what in ("begin", "end")]
+    assert not wiring.verify("out").violations
+
+
+def test_every_call_in_flight_ends(desk: Path) -> None:
+    keys = [f"slow{number}" for number in range(4)]
+    plan(*keys, "slow4", agents=4)
+    with running(*RUN) as process:
+        for key in keys:
+            wait_for(f"begin {key}")
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        Path("go").touch()
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "4 live calls may end" in err
+    assert sorted(effects()) == sorted(f"{what} {key}" for key in keys for what in ("begin", "end"))
+    assert wiring.resume("out", ["tools.py"], by="ada").exit_code == 0
+    assert not wiring.verify("out").violations
+
+
+def test_a_second_signal_ends_the_process_at_once_and_the_call_is_in_doubt() -> None:
+    plan("slow", "next")
+    with running(*RUN) as process:
+        wait_for("begin slow")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 130
+    result = wiring.resume("out", ["tools.py"], by="ada")
+    assert result.exit_code == 4
+    assert effects() == ["begin slow"]
+    assert not wiring.verify("out").violations
+
+
+def test_a_rollback_stops_between_two_undos_and_is_ended_by_a_resume() -> None:
+    source = TOOLS.replace('note(f"undo {call', 'time.sleep(0.5); note(f"undo {call')
+    Path("tools.py").write_text(source)
+    plan("one", "two", "three", "bad")
+    with running(*RUN) as process:
+        wait_for("begin bad")
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert effects()[-1] == "undo three"
+    result = wiring.resume("out", ["tools.py"], by="ada")
+    assert result.exit_code == 1
+    assert effects()[-3:] == ["undo three", "undo two", "undo one"]
+    assert not wiring.verify("out").violations
+
+
+def test_a_run_that_waits_for_people_stops_at_once() -> None:
+    Path("tools.py").write_text(TOOLS.replace("Risk.MEDIUM", "Risk.HIGH"))
+    plan("one", "two")
+    with running(*RUN, "--approvals", "wait") as process:
+        until = time.monotonic() + 30
+        while not (
+            Path("out/journal.jsonl").exists()
+            and b"approval_requested" in Path("out/journal.jsonl").read_bytes()
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert effects() == []
+    assert wiring.resume("out", ["tools.py"], by="ada", approvals="exit").exit_code == 3
