@@ -2,7 +2,8 @@
 
     BuddyError
     |-- BadInput            what was handed in cannot be used; carries every problem found      exit 2
-    |   `-- BadConfig       the configuration cannot be used
+    |   |-- BadConfig       the configuration cannot be used
+    |   `-- UnknownFormat   a journal is of a format that this Buddy does not know
     |-- ClosedStop          the journal or the disk failed: the run stopped, nothing half-told  exit 74
     |   `-- HomeUnavailable buddy.db is corrupt, full, busy or of another version
     |-- Interrupted         a signal stopped the run; it can go on                              exit 130
@@ -47,6 +48,10 @@ class BadInput(BuddyError):
 
 class BadConfig(BadInput):
     """The configuration cannot be used; nothing ran."""
+
+
+class UnknownFormat(BadInput):
+    """A journal is of a format that this Buddy does not know: a newer one wrote it, or none."""
 
 
 class ClosedStop(BuddyError):

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from buddy.core.audit import Audit, Violation
 from buddy.errors import BuddyError, JournalDamaged
-from buddy.journal.codec import Head, decode, is_torn
+from buddy.journal.codec import Head, Reader, is_torn
 from buddy.journal.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -131,12 +131,14 @@ class _Reading:
     def records(self) -> Iterator[Record]:
         """Yield what holds, and check it on the way."""
         lines = iter(self._lines)
+        reader = Reader()
         for line in lines:
             try:
-                record, self.at = decode(line, self.at)
+                record = reader.read(line)
             except JournalDamaged as damage:
                 self._stop(damage, line, lines)
                 return
+            self.at = reader.head
             self._kept_passed = self._kept_passed or self.at == self._kept
             if not self.run_id and isinstance(record.event, RunStarted):
                 self.run_id = record.event.run_id

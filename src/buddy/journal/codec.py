@@ -8,15 +8,16 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from buddy.errors import JournalDamaged
-from buddy.journal.events import AnyEvent, Record
+from buddy.journal import upcast
+from buddy.journal.events import AnyEvent, Record, RunResumed
 
 GENESIS = "0" * 64
 _TAIL = len(',"hash":""}\n') + 64
 _encoder = msgspec.json.Encoder(decimal_format="string")
-_decoder = msgspec.json.Decoder(AnyEvent)
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 class Head(Struct, frozen=True):
@@ -29,9 +30,13 @@ class Head(Struct, frozen=True):
 class _Stamp(Struct):
     seq: int
     time: str
+    type: str = ""
+    format: Raw = Raw()
+    version: Raw = Raw()
 
 
 _stamps = msgspec.json.Decoder(_Stamp)
+_RESUMED = RunResumed.__struct_config__.tag
 
 
 def encode(event: AnyEvent, head: Head, time: str) -> tuple[bytes, Head]:
@@ -51,30 +56,63 @@ def encode(event: AnyEvent, head: Head, time: str) -> tuple[bytes, Head]:
     return b'%s,"hash":"%s"}\n' % (body, digest.encode()), Head(seq, digest)
 
 
-def decode(line: bytes, head: Head) -> tuple[Record, Head]:
-    """Read the line that should follow `head`.
+class Reader:
+    """Reads the lines of a journal one after another; checks the chain and raises older formats to today's.
 
-    Raises:
-        JournalDamaged: the line is not whole, not an event, out of place or not what was written.
+    Args:
+        head: where the lines before end.
+        upcasts: of older formats.
+
+    Attributes:
+        head: where the lines end that were read and hold.
     """
-    number = head.seq + 1
+
+    def __init__(self, head: Head | None = None, upcasts: upcast.Table = upcast.UPCASTS) -> None:
+        self.head = head or Head()
+        self._upcasts = upcasts
+        self._older: dict[str, upcast.Upcast] = {}
+
+    def read(self, line: bytes) -> Record:
+        """Read the next line.
+
+        Raises:
+            JournalDamaged: the line is not whole, not an event, out of place or not what was written.
+            UnknownFormat: it begins a part of the journal that this Buddy cannot read.
+        """
+        number = self.head.seq + 1
+        digest = _checked(line, self.head.hash, number)
+        try:
+            stamp = _stamps.decode(line)
+            if stamp.format or stamp.type == _RESUMED:
+                said = bytes(stamp.format) or upcast.UNSAID
+                self._older = upcast.older(said, bytes(stamp.version), number, self._upcasts)
+            event = self._event(line, stamp.type)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+            raise JournalDamaged(f"line {number} is not an event: {problem}", number) from problem
+        if stamp.seq != number:
+            raise JournalDamaged(f"line {number} says that it is line {stamp.seq}", number)
+        self.head = Head(number, digest)
+        return Record(stamp.seq, stamp.time, event)
+
+    def _event(self, line: bytes, kind: str) -> AnyEvent:
+        raise_it = self._older.get(kind)
+        if raise_it is None:
+            return _decoder.decode(line)
+        return _decoder.decode(_encoder.encode(raise_it(msgspec.json.decode(line))))
+
+
+def _checked(line: bytes, before: str, number: int) -> str:
+    """Return the hash of a line that is whole and follows from the one before it."""
     if not line.endswith(b'"}\n') or len(line) <= _TAIL or line[-_TAIL : -_TAIL + 9] != b',"hash":"':
         raise JournalDamaged(f"line {number} is not a whole journal line", number)
     body, digest = line[:-_TAIL], line[-67:-3].decode("ascii", "replace")
-    if hashlib.sha256(head.hash.encode() + body).hexdigest() != digest:
+    if hashlib.sha256(before.encode() + body).hexdigest() != digest:
         raise JournalDamaged(
             f"line {number} does not follow from the line before it: it was edited, moved, or a line"
             " before it is missing",
             number,
         )
-    try:
-        stamp = _stamps.decode(line)
-        event = _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise JournalDamaged(f"line {number} is not an event: {problem}", number) from problem
-    if stamp.seq != number:
-        raise JournalDamaged(f"line {number} says that it is line {stamp.seq}", number)
-    return Record(stamp.seq, stamp.time, event), Head(number, digest)
+    return digest
 
 
 def records(lines: Iterable[bytes], head: Head | None = None) -> Iterator[tuple[Record, Head]]:
@@ -82,11 +120,11 @@ def records(lines: Iterable[bytes], head: Head | None = None) -> Iterator[tuple[
 
     Raises:
         JournalDamaged: at the first line that does not hold.
+        UnknownFormat: at the first line of a format that this Buddy does not know.
     """
-    at = head or Head()
+    reader = Reader(head)
     for line in lines:
-        record, at = decode(line, at)
-        yield record, at
+        yield reader.read(line), reader.head
 
 
 def is_torn(line: bytes) -> bool:

@@ -21,7 +21,8 @@ from buddy.model.mode import Mode
 from buddy.model.outcome import CallError, OutcomeKind, Preview, StepStatus, UndoResult
 from buddy.model.plan import Validation
 
-FORMAT = 1
+FORMAT = 2
+"""Version of the journal format; what older ones are read by is in `buddy.journal.upcast`."""
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -72,9 +73,19 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
 
 
 class RunResumed(Event, frozen=True, kw_only=True, tag="run_resumed"):
-    """A run goes on; contracts and handlers as they are now."""
+    """A run goes on; contracts and handlers as they are now.
+
+    Attributes:
+        by: the person.
+        format: version of the journal format from here on; where it is not said, it was 1.
+        version: of Buddy, from here on.
+        contracts, handlers: as in `run_started`.
+        changed: tools whose contract is another one than before.
+    """
 
     by: str
+    format: int = 1
+    version: str = ""
     contracts: list[ToolContract]
     handlers: dict[str, list[str]]
     changed: list[str] = []

@@ -83,6 +83,7 @@ class FileJournal:
         Raises:
             BadInput: there is no run, or another process has it open.
             JournalDamaged: a line does not hold; nothing was changed.
+            UnknownFormat: a newer Buddy wrote it; nothing was changed.
             ClosedStop: the file cannot be read or cut.
         """
         disk = disk or Disk()
@@ -195,22 +196,22 @@ def read(folder: Path, *, allow_torn: bool = False) -> Iterator[tuple[Record, He
     Raises:
         BadInput: there is no journal, or it cannot be read.
         JournalDamaged: at the first line that does not hold.
+        UnknownFormat: a newer Buddy wrote it.
     """
     path = folder / NAME
-    at = Head()
+    reader = codec.Reader()
     try:
         with path.open("rb", buffering=_CHUNK) as lines:
             for line in lines:
                 if codec.is_torn(line):
                     if allow_torn:
                         return
-                    number = at.seq + 1
+                    number = reader.head.seq + 1
                     raise JournalDamaged(
                         f"line {number} was cut off while it was written; `buddy resume` takes it away",
                         number,
                     )
-                record, at = codec.decode(line, at)
-                yield record, at
+                yield reader.read(line), reader.head
     except FileNotFoundError as problem:
         raise BadInput(f"{folder} holds no run: there is no {NAME} in it") from problem
     except OSError as problem:
@@ -219,17 +220,17 @@ def read(folder: Path, *, allow_torn: bool = False) -> Iterator[tuple[Record, He
 
 def _check(path: Path, seen: Callable[[Record], object] | None) -> tuple[Head, int, int]:
     """Return the head, the bytes of whole lines, and the size of the file."""
-    head = Head()
+    reader = codec.Reader()
     whole = 0
     with path.open("rb", buffering=_CHUNK) as lines:
         for line in lines:
             if codec.is_torn(line):
-                return head, whole, whole + len(line)
-            record, head = codec.decode(line, head)
+                return reader.head, whole, whole + len(line)
+            record = reader.read(line)
             whole += len(line)
             if seen is not None:
                 seen(record)
-    return head, whole, whole
+    return reader.head, whole, whole
 
 
 def _locked(path: Path, folder: Path, flags: int) -> int:

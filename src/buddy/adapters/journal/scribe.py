@@ -19,7 +19,6 @@ from buddy.adapters.journal.file import NAME
 from buddy.adapters.journal.sink import FileSink, lock_outputs
 from buddy.errors import BuddyError, ClosedStop
 from buddy.journal import codec
-from buddy.journal.codec import Head
 from buddy.journal.events import Record
 from buddy.projections.anomalies import AnomalyType, Watch
 from buddy.projections.fleet.files import FleetFiles
@@ -128,7 +127,7 @@ class _Tail:
     def __init__(self, file: FileIO) -> None:
         self._file = file
         self._rest = b""
-        self._head = Head()
+        self._reader = codec.Reader()
 
     def pass_on(self, take: Callable[[Record], object]) -> bool:
         """Hand each new record over; returns whether there was any."""
@@ -137,8 +136,7 @@ class _Tail:
             return False
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            record, self._head = codec.decode(line + b"\n", self._head)
-            take(record)
+            take(self._reader.read(line + b"\n"))
         return True
 
 
