@@ -11,6 +11,8 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,50 +33,50 @@ def main() -> None:
     args = parser.parse_args()
     if not injection.possible():
         parser.error("expected an strace that may trace, found none")
-    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="buddy-crash-") as temporary:
-        base = Path(temporary) / "undisturbed"
-        workload.prepare(base)
-        calls = injection.counted(base)
-        state = workload.state_of(base)
-        faults = faults_of(calls, args.every)
-        print(
-            f"{sum(calls.values()):,} calls of the main thread: {dict(calls)}; {len(faults):,} faults",
-            flush=True,
-        )
+        sys.exit(1 if inject_all(Path(temporary), args.every, args.jobs) else 0)
 
-        def inject(numbered: tuple[int, Fault]) -> tuple[Fault, list[str]]:
-            place, (kind, call, number) = numbered
-            folder = Path(temporary) / f"f{place}"
-            try:
-                if kind == "SIGKILL":
-                    return (kind, call, number), injection.killed(folder, call, number, state)
-                return (kind, call, number), injection.failed(folder, call, kind, number, state)
-            finally:
-                workload.remove(folder)
 
-        wrong = 0
-        counts: dict[tuple[str, str], int] = {}
-        with ThreadPoolExecutor(args.jobs) as pool:
-            for place, (fault, found) in enumerate(pool.map(inject, enumerate(faults)), 1):
-                counts[fault[:2]] = counts.get(fault[:2], 0) + 1
-                if found:
-                    wrong += 1
-                    print(f"{fault[0]} at {fault[1]} {fault[2]}:", *found, sep="\n  ", flush=True)
-                if place % 100 == 0:
-                    print(f"{place:,} of {len(faults):,}, {wrong} with a fault", file=sys.stderr, flush=True)
+def inject_all(place: Path, every: int, jobs: int) -> int:
+    """Inject faults and tell what came of them; returns in how many runs something did not hold."""
+    began = time.monotonic()
+    workload.prepare(place / "undisturbed")
+    calls = injection.counted(place / "undisturbed")
+    state = workload.state_of(place / "undisturbed")
+    faults = faults_of(calls, every)
+    print(f"calls of the main thread: {dict(calls)}; {len(faults):,} faults", flush=True)
+
+    def inject(numbered: tuple[int, Fault]) -> list[str]:
+        number, (kind, call, nth) = numbered
+        folder = place / f"f{number}"
+        try:
+            if kind == "SIGKILL":
+                return injection.killed(folder, call, nth, state)
+            return injection.failed(folder, call, kind, nth, state)
+        finally:
+            workload.remove(folder)
+
+    wrong = 0
+    with ThreadPoolExecutor(jobs) as pool:
+        for number, found in enumerate(pool.map(inject, enumerate(faults))):
+            if found:
+                wrong += 1
+                print(*faults[number], *found, sep="\n  ", flush=True)
+            if number % 100 == 99:
+                print(f"{number + 1:,} of {len(faults):,}, {wrong} wrong", file=sys.stderr, flush=True)
     print(f"{'fault':10}{'at':12}{'runs':>8}")
-    for (kind, call), count in counts.items():
+    for (kind, call), count in Counter(fault[:2] for fault in faults).items():
         print(f"{kind:10}{call:12}{count:>8,}")
-    print(f"{len(faults):,} runs, {wrong} in which something did not hold, {time.monotonic() - began:,.0f} s")
-    sys.exit(1 if wrong else 0)
+    seconds = time.monotonic() - began
+    print(f"{len(faults):,} runs, {wrong} in which something did not hold, {seconds:,.0f} s")
+    return wrong
 
 
-def faults_of(calls: "dict[str, int]", every: int) -> list[Fault]:
+def faults_of(calls: Mapping[str, int], every: int) -> list[Fault]:
     """Return every fault: a kill at each call, and an error at each call on the journal."""
-    faults = [("SIGKILL", call, n) for call in injection.CALLS for n in range(1, calls[call] + 1, every)]
-    faults += [("EIO", "fdatasync", n) for n in range(1, calls["fdatasync"] // 2, every)]
-    faults += [("ENOSPC", "write", n) for n in range(1, calls["write"], every)]
+    faults = [("SIGKILL", call, nth) for call in injection.CALLS for nth in range(1, calls[call] + 1, every)]
+    faults += [("EIO", "fdatasync", nth) for nth in range(1, calls["write"], every)]
+    faults += [("ENOSPC", "write", nth) for nth in range(1, calls["write"], every)]
     return faults
 
 

@@ -69,7 +69,13 @@ def _(call: Call) -> bool | None:
     return told(call)
 '''
 POLICY = '[[rules]]\ndecision = "approve"\ntool = "*"\n'
-CONFIG = 'mode = "live"\napprovals = "policy.toml"\nretry_jitter = false\nretry_strategy = "LINEAR_BACKOFF"\nlinear_base = 0.01\nbreaker = false\n'
+CONFIG = """
+mode = "live"
+approvals = "policy.toml"
+retry_strategy = "LINEAR_BACKOFF"
+linear_base = 0.01
+breaker = false
+"""
 AGENTS = ("a0", "a1", "a2", "a3")
 
 
@@ -197,7 +203,9 @@ def _lost(folder: Path) -> set[str]:
         name = f"{getattr(event, 'plan', '')}/{getattr(event, 'step', '')}"
         if isinstance(event, Intent):
             lost.add(name)
-        elif isinstance(event, Outcome | Resolved) or (isinstance(event, Settled) and event.status is not StepStatus.UNKNOWN):
+        elif isinstance(event, Outcome | Resolved) or (
+            isinstance(event, Settled) and event.status is not StepStatus.UNKNOWN
+        ):
             lost.discard(name)
     return lost
 

@@ -58,7 +58,7 @@ def note_done(climb: Climb, contract: ToolContract, result: Any) -> None:
             tool=contract.name,
             agent=climb.step.agent,
             group=climb.step.group,
-            order=len(plan.done),
+            order=plan.done[-1].order + 1 if plan.done else 1,
             args=climb.args,
             result=result,
             key=climb.key(),

@@ -10,6 +10,7 @@ from buddy.core.rollback import RESTORED, Done
 from buddy.engine.plans import Doubt, PlanState, Rehearsed
 from buddy.engine.run import Run
 from buddy.journal.events import (
+    FORMAT,
     ApprovalRequested,
     ContractSeen,
     Expanded,
@@ -25,6 +26,7 @@ from buddy.journal.events import (
     UndoIntent,
     UndoOutcome,
 )
+from buddy.model.approval import ApprovalRequest
 from buddy.model.conflict import StepRef
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
@@ -91,6 +93,7 @@ class Past:
         self.contracts: dict[str, ToolContract] = {}
         self.plans: dict[str, dict[str, StepPast]] = {}
         self.approvals: dict[tuple[str, str], str] = {}
+        self.requested: set[str] = set()
         self.expanded: dict[tuple[str, str], int] = {}
         self._blob = blob
         self._outcomes = 0
@@ -115,7 +118,7 @@ class Past:
             case PlanStarted():
                 self.plans.setdefault(event.plan, {})
             case ApprovalRequested():
-                self.approvals[event.request.plan_id, event.request.step_id] = event.request.approval_id
+                self._asked(event.request)
             case Expanded():
                 self.expanded[event.plan, event.step] = event.items
             case Rung():
@@ -132,6 +135,33 @@ class Past:
                 self._settled(event)
             case _:
                 pass
+
+    def _asked(self, request: ApprovalRequest) -> None:
+        self.approvals[request.plan_id, request.step_id] = request.approval_id
+        self.requested.add(request.approval_id)
+
+    def go_on(
+        self, run: Run, by: str, version: str, contracts: list[ToolContract], handlers: dict[str, list[str]]
+    ) -> None:
+        """Record that the run is taken up again, and what a crash kept out of its journal.
+
+        Args:
+            run: the run.
+            by: the person.
+            version: of Buddy.
+            contracts: of the tools that the run uses, as they are now.
+            handlers: tool -> its handlers.
+        """
+        changed = [contract.name for contract in contracts if self.contracts.get(contract.name) != contract]
+        run.record(
+            RunResumed(
+                by=by, format=FORMAT, version=version, contracts=contracts, handlers=handlers, changed=changed
+            )
+        )
+        for approval in run.home.approvals(run.clock.now(), run.run_id):
+            if approval.request.approval_id not in self.requested:
+                run.record(ApprovalRequested(request=approval.request))
+                self._asked(approval.request)
 
     def _step(self, plan: str, step: str, tool: str, agent: str) -> StepPast:
         steps = self.plans.setdefault(plan, {})

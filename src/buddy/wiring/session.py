@@ -32,9 +32,8 @@ from buddy.engine.recovery import Past
 from buddy.engine.run import Ports, Run
 from buddy.errors import BadInput
 from buddy.journal.codec import Head
-from buddy.journal.events import FORMAT, InputDigest, RunResumed, RunStarted
+from buddy.journal.events import FORMAT, InputDigest, RunStarted
 from buddy.model.config import ExecutionConfig
-from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
 from buddy.ports import Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
 from buddy.projections.anomalies import Watch
@@ -296,10 +295,9 @@ class Session:
             assert past.started is not None
             names = [contract.name for contract in past.started.contracts]
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, names)
-            changed = [c.name for c in contracts if past.contracts.get(c.name) != c]
 
             async def goes_on() -> int:
-                run.record(_resumed(by, contracts, handlers, changed))
+                past.go_on(run, by, __version__, contracts, handlers)
                 return await work(run, StoredPlans(folder / PLANS), past)
 
             return await self._to_the_end(run, store, folder, goes_on())
@@ -356,8 +354,7 @@ class Session:
             )
         else:
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, past.contracts)
-            changed = [c.name for c in contracts if past.contracts.get(c.name) != c]
-            run.record(_resumed(granted_by, contracts, handlers, changed))
+            past.go_on(run, granted_by, __version__, contracts, handlers)
         run.flush()
         return OpenCalls(run, Desk(run, past), store)
 
@@ -385,14 +382,6 @@ class OpenCalls:
             self._run.close()
             state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
             self._store.keep_head(self._run.run_id, self._run.journal.head, state)
-
-
-def _resumed(
-    by: str, contracts: list[ToolContract], handlers: dict[str, list[str]], changed: list[str]
-) -> RunResumed:
-    return RunResumed(
-        by=by, format=FORMAT, version=__version__, contracts=contracts, handlers=handlers, changed=changed
-    )
 
 
 def told(config: ExecutionConfig) -> dict[str, Any]:
