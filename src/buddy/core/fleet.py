@@ -36,11 +36,13 @@ class Crew(Struct, frozen=True, kw_only=True):
         agents: their names.
         strategy: how tasks come to them.
         kind: waves, or continuous.
+        capacity: agent -> tasks at once, one where it is left out.
     """
 
     agents: tuple[str, ...]
     strategy: AssignmentStrategy = AssignmentStrategy.LOAD_BALANCED
     kind: ScheduleKind = "waves"
+    capacity: Mapping[str, int] = {}
 
 
 def rate_of(task: PredictedTask) -> float:
@@ -78,7 +80,7 @@ def plan_of(predictions: Predictions, crew: Crew, plan_id: str) -> Plan:
         plan_id=plan_id,
         steps=tuple(first_assignment(steps, crew)),
         chain=False,
-        agents={name: Agent() for name in crew.agents},
+        agents={name: Agent(capacity=crew.capacity.get(name, 1)) for name in crew.agents},
         fleet=crew.kind,
     )
     return planning.checked(plan, predictions.label)

@@ -87,7 +87,8 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
     wanted = question.binding()
     known = plan.approvals.get(question.step_id)
     approval = run.home.approval(known, run.clock.now()) if known else None
-    if approval is not None and approval.request.binding == wanted:
+    same = approval is not None and approval.request.agent == question.agent
+    if same and approval is not None and approval.request.binding == wanted:
         if approval.state is ApprovalState.PENDING:
             approval = await _asked_again(run, approval, question.confidence)
         return _answer(run, plan, approval)
@@ -181,6 +182,8 @@ def _request(
     if previous is not None:
         if previous.args != question.args:
             changed = ("the arguments are different",)
+        if previous.agent != question.agent:
+            changed = (*changed, f"agent {question.agent} is to act instead of {previous.agent}")
         if previous.contract != question.contract.digest:
             changed = (*changed, "the tool's contract is different")
         changed = (*changed, *differences(question.contract, previous.preview, preview))

@@ -1,7 +1,6 @@
 """Drives the plan of a fleet: wave by wave, or each task as soon as it can start."""
 
 import asyncio
-import heapq
 from collections import Counter
 
 from msgspec.structs import replace
@@ -14,6 +13,7 @@ from buddy.engine.board import Board
 from buddy.engine.ending import Ending
 from buddy.engine.limits import Slots
 from buddy.engine.plans import PlanState
+from buddy.engine.queues import Queues
 from buddy.engine.scheduler import PlanDriver
 from buddy.journal.events import TaskAssigned, WaveFinished, WaveStarted
 from buddy.model.fleet import AssignmentStrategy
@@ -39,6 +39,7 @@ class FleetDriver(PlanDriver):
         self._parallel = Slots(parallel)
         self._left: Counter[int] = Counter()
         self._given: set[int] = set()
+        self._ending: set[asyncio.Task[None]] = set()
 
     def prediction(self, place: int) -> Prediction:
         """Return what was predicted of a task."""
@@ -54,15 +55,22 @@ class FleetDriver(PlanDriver):
         super()._start()
 
     def _tell_settled(self) -> None:
-        """Say whose the tasks are that settled before an assignment, and close the waves of such alone."""
-        alone = set()
+        """Say whose the tasks are that settled before an assignment, and close waves with none left open."""
         for place in range(len(self.plan)):
-            known = self._fleet.tasks.get(self.plan.step(place).step_id)
-            if self.is_settled(place) and (known is None or known.assigned is None):
+            if self.is_settled(place) and not self._is_known(place):
                 self._give(place, self.plan.step(place).agent)
-                alone.add(self.prediction(place).wave)
-        for wave in sorted(alone - set(self._left)):
-            self.run.record(WaveFinished(plan=self.plan.plan_id, wave=wave))
+        for wave, known in sorted(self._fleet.waves.items()):
+            if wave not in self._left and not known.seq:
+                self.run.record(WaveFinished(plan=self.plan.plan_id, wave=wave))
+
+    def _is_known(self, place: int) -> bool:
+        """Whether the journal tells whose a task is."""
+        known = self._fleet.tasks.get(self.plan.step(place).step_id)
+        return known is not None and known.assigned is not None
+
+    def _is_bound(self, place: int) -> bool:
+        """Whether a task stays with its agent, because a person was asked what that agent may do."""
+        return self.plan.step(place).step_id in self.plan.approvals
 
     def _begin(self) -> None:
         """Open what may begin."""
@@ -79,20 +87,50 @@ class FleetDriver(PlanDriver):
         if place not in self._given:
             self._give(place, self.plan.step(place).agent)
         self._left[wave] -= 1
-        if not self._left[wave]:
-            del self._left[wave]
-            self.run.record(WaveFinished(plan=self.plan.plan_id, wave=wave))
-            self._closed(wave)
+        if self._left[wave]:
+            return
+        del self._left[wave]
+        if self._has_to_undo():
+            task = asyncio.get_running_loop().create_task(self._end_undone(wave))
+            self._ending.add(task)
+            self._tasks.add(task)
+            task.add_done_callback(self._ending.discard)
+            task.add_done_callback(self._lane_over)
+        else:
+            self._end(wave)
+
+    def _has_to_undo(self) -> bool:
+        failed = self.plan.failed_groups - self.plan.rolled_back
+        return bool(failed) and any(done.group in failed for done in self.plan.done)
+
+    async def _end_undone(self, wave: int) -> None:
+        await self.undo_failed()
+        self._end(wave)
+
+    def _end(self, wave: int) -> None:
+        self.run.record(WaveFinished(plan=self.plan.plan_id, wave=wave))
+        self._closed(wave)
+
+    async def _until_settled(self) -> None:
+        await super()._until_settled()
+        while self._ending:
+            await asyncio.wait(self._ending)
+        if self._failure is not None:
+            raise self._failure
 
     def _closed(self, wave: int) -> None:
         """Hear that a wave is over."""
+
+    def _planned(self, place: int) -> str:
+        """Return the agent that a task was meant for so far, empty where it was nobody's."""
+        return self.plan.step(place).agent
 
     def _give(self, place: int, agent: str) -> None:
         """Give a task to an agent, and say so."""
         plan, step, task = self.plan, self.plan.step(place), self.prediction(place)
         self._given.add(place)
-        moved = step.agent if step.agent != agent else ""
-        if moved:
+        moved = self._planned(place) if step.agent != agent else ""
+        if step.agent != agent:
             step = plan.schedule.steps[place] = replace(step, agent=agent)
         self.run.record(
             TaskAssigned(
@@ -191,7 +229,8 @@ class WaveDriver(FleetDriver):
         for place in places:
             step, task = self.plan.step(place), self.prediction(place)
             work = work_of(place, step, fleet.error_of(step.tool))
-            if task.scheduled and not anew and workers[step.agent].limit is None:
+            keeps = task.scheduled and not anew and workers[step.agent].limit is None
+            if keeps or self._is_bound(place):
                 given[place] = workers[step.agent].take(work)
             else:
                 works.append(work)
@@ -215,7 +254,8 @@ class ContinuousDriver(FleetDriver):
         self._position = [0] * len(plan)
         for position, place in enumerate(self._by_rank):
             self._position[place] = position
-        self._queue: list[int] = []
+        self._queue = Queues()
+        self._able: dict[str, frozenset[str]] = {}
         self._begun: set[int] = set()
         self._quota: dict[str, int] = {}
         self._load = dict.fromkeys(fleet.plan.agents, 0.0)
@@ -224,31 +264,45 @@ class ContinuousDriver(FleetDriver):
     def _begin(self) -> None:
         self._limit()
 
+    def _planned(self, place: int) -> str:
+        named = self.prediction(place).scheduled or self._is_known(place)
+        return self.plan.step(place).agent if named else ""
+
+    def _who_may(self, place: int) -> frozenset[str]:
+        """Return the agents that may do a task; all where none may, and the gate has the last word."""
+        tool = self.plan.step(place).tool
+        found = self._able.get(tool)
+        if found is None:
+            agents = frozenset(self._fleet.plan.agents)
+            found = self._able[tool] = frozenset(a for a in agents if self._may(a, place)) or agents
+        return found
+
     def _ready_now(self, place: int) -> None:
-        heapq.heappush(self._queue, self._position[place])
+        agent, may = self.plan.step(place).agent, self._who_may(place)
+        if place in self._given or self._is_bound(place):
+            self._queue.bound(agent, self._position[place])
+        elif self.prediction(place).scheduled and agent in may:
+            self._queue.wanted(agent, may, self._position[place])
+        else:
+            self._queue.free(may, self._position[place])
         self._call_somebody()
 
     def _call_somebody(self) -> None:
         """Have the idle agent with the least work so far who suits a ready task begin."""
-        if not self._queue or sum(self._lanes.values()) >= self._hands:
+        if not self._queue.size or sum(self._lanes.values()) >= self._hands:
             return
         idle = [
             agent
             for agent in self._fleet.plan.agents
             if self._lanes.get(agent, 0) < self.plan.agent(agent).capacity
         ]
-        idle.sort(key=self._load.__getitem__)
-        chosen = next((agent for agent in idle if self._quota.get(agent, 1) > 0 and self._finds(agent)), None)
+        chosen = min((agent for agent in idle if self._has(agent)), key=self._load.__getitem__, default=None)
         if chosen is None and not any(self._lanes.values()):
             # Whoever would suit is out and nobody is at work: better a failing agent than no end.
             self._quota.clear()
-            chosen = next(agent for agent in idle if self._finds(agent))
+            chosen = next(agent for agent in idle if self._has(agent))
         if chosen is not None:
             self._open_lane(chosen)
-
-    def _finds(self, agent: str) -> bool:
-        """Whether an agent suits a ready task."""
-        return any(self._suits(agent, self._by_rank[position]) for position in self._queue)
 
     def _lane_over(self, task: "asyncio.Task[None]") -> None:
         super()._lane_over(task)
@@ -256,30 +310,15 @@ class ContinuousDriver(FleetDriver):
             self._call_somebody()
 
     def _has(self, agent: str) -> bool:
-        return bool(self._queue) and self._quota.get(agent, 1) > 0
+        return self._queue.first(agent, self._quota) is not None
 
     def _next(self, agent: str) -> int | None:
-        passed_over: list[int] = []
-        found: int | None = None
-        while self._queue and self._has(agent):
-            position = heapq.heappop(self._queue)
-            if self._suits(agent, self._by_rank[position]):
-                found = self._by_rank[position]
-                break
-            passed_over.append(position)
-        for position in passed_over:
-            heapq.heappush(self._queue, position)
-        if found is not None:
-            self._take(agent, found)
-        return found
-
-    def _suits(self, agent: str, place: int) -> bool:
-        """Whether an agent takes a task: it may, and the schedule wants nobody else who is fit and may."""
-        task, wanted = self.prediction(place), self.plan.step(place).agent
-        if task.scheduled and wanted != agent and wanted not in self._quota and self._may(wanted, place):
-            return False
-        able = self._may(agent, place)
-        return able or not any(self._may(other, place) for other in self._fleet.plan.agents)
+        heap = self._queue.first(agent, self._quota)
+        if heap is None:
+            return None
+        place = self._by_rank[self._queue.pop(heap)]
+        self._take(agent, place)
+        return place
 
     def _take(self, agent: str, place: int) -> None:
         wave = self.prediction(place).wave

@@ -260,7 +260,8 @@ def _driver(board: Board, state: PlanState) -> PlanDriver:
 
 def parallel_tasks(config: ExecutionConfig) -> int:
     """Return how many tasks of a fleet may be under way at once."""
-    return config.max_parallel_tasks or max(4, config.num_agents, len(config.agents))
+    hands = sum(agent.capacity for agent in config.agents.values()) or config.num_agents
+    return config.max_parallel_tasks or max(4, hands)
 
 
 def exit_code(tally: Counter[StepStatus]) -> int:

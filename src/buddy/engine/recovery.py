@@ -5,12 +5,14 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from buddy.core.rollback import RESTORED, Done
 from buddy.engine.plans import Doubt, PlanState, Rehearsed
 from buddy.engine.run import Run
 from buddy.journal.events import (
     FORMAT,
+    AnyEvent,
     ApprovalRequested,
     ContractSeen,
     Expanded,
@@ -23,6 +25,7 @@ from buddy.journal.events import (
     RunResumed,
     RunStarted,
     Settled,
+    TaskAssigned,
     UndoIntent,
     UndoOutcome,
 )
@@ -95,6 +98,7 @@ class Past:
         self.approvals: dict[tuple[str, str], str] = {}
         self.requested: set[str] = set()
         self.expanded: dict[tuple[str, str], int] = {}
+        self.assigned: dict[str, dict[str, str]] = {}
         self._blob = blob
         self._outcomes = 0
 
@@ -121,6 +125,13 @@ class Past:
                 self._asked(event.request)
             case Expanded():
                 self.expanded[event.plan, event.step] = event.items
+            case TaskAssigned():
+                self.assigned.setdefault(event.plan, {})[event.step] = event.agent
+            case _:
+                self._called(event)
+
+    def _called(self, event: AnyEvent) -> None:
+        match event:
             case Rung():
                 self._rung(event)
             case Intent():
@@ -223,6 +234,9 @@ class Past:
         for (plan, asked), approval in self.approvals.items():
             if plan == state.plan_id:
                 state.approvals[asked] = approval
+        for name, agent in self.assigned.get(state.plan_id, {}).items():
+            own = state.schedule.index[name]
+            state.schedule.steps[own] = replace(state.schedule.steps[own], agent=agent)
         items: dict[int, dict[str, StepPast]] = {}
         for name, step in steps.items():
             place = state.schedule.index.get(name)

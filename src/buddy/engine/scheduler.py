@@ -273,7 +273,8 @@ class PlanDriver:
             return StepStatus.SKIPPED, "group", f"a step of its group '{group}' failed"
         for source in plan.schedule.needs[place]:
             status = plan.status(source)
-            if status in OVER and (status is not StepStatus.FAILED or self._stops()):
+            undone = status is StepStatus.ROLLED_BACK
+            if undone or (status in OVER and (status is not StepStatus.FAILED or self._stops())):
                 name = plan.step(source).step_id
                 return (
                     StepStatus.SKIPPED,

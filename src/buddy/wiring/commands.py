@@ -81,7 +81,12 @@ def _run(
 def crew_of(config: ExecutionConfig) -> Crew:
     """Return the agents of a fleet: the operator's where any are named, else `agent_0` and so on."""
     agents = tuple(config.agents) or tuple(f"agent_{number}" for number in range(config.num_agents))
-    return Crew(agents=agents, strategy=config.assignment_strategy, kind=config.schedule)
+    return Crew(
+        agents=agents,
+        strategy=config.assignment_strategy,
+        kind=config.schedule,
+        capacity={name: agent.capacity for name, agent in config.agents.items()},
+    )
 
 
 def folder_of(run: str) -> Path:
