@@ -29,7 +29,7 @@ SUMMARY = "phase21_execution_summary.json"
 SIGNALS = "phase21_learning_signals.jsonl"
 REPORT = "PHASE_21_AUTONOMOUS_EXECUTION.md"
 
-_PLAIN = re.compile(r"(?!\.)[A-Za-z0-9._ -]{1,80}")
+_PLAIN = re.compile(r"[A-Za-z0-9_ -]{1,80}")
 
 
 class Part(Struct, frozen=True):

@@ -12,7 +12,6 @@ from buddy.journal.events import (
     Outcome,
     PlanStarted,
     Record,
-    RunFinished,
     Rung,
     RunResumed,
     Settled,
@@ -22,6 +21,7 @@ from buddy.journal.events import (
     WaveStarted,
 )
 from buddy.journal.times import between
+from buddy.projections.anomaly import AnomalyType
 from buddy.projections.fleet.shares import Share, Task, Wave, measure
 from buddy.projections.metrics import imbalance, load_balance
 from buddy.projections.steps import Steps
@@ -49,6 +49,8 @@ class Fleet:
         standings: of the agents, as of the last wave closed.
         totals: agent -> what it did in the waves that are over.
         closed: the wave that the last record closed, None for any other record.
+        rebalanced: a wave was so uneven that all that was pending was shared out anew.
+        told: what is wrong with loads that was found once, for a schedule without barriers.
         last_imbalance: of the loads compared in the last wave that is over, 0 before any.
     """
 
@@ -66,12 +68,17 @@ class Fleet:
         self._rates: dict[tuple[str, str], list[int]] = {}
         self._tools: dict[str, Share] = {}
         self._all = Share(agent="")
+        self.rebalanced = False
+        self.told: set[AnomalyType] = set()
         self._over = 0
-        self._out: dict[str, int] = {}
+        self._over_s = 0.0
+        self._out: dict[str, tuple[int, float]] = {}
+        self._outs: set[str] = set()
         self._given: dict[str, Share] = {}
-        self._left_at = ""
+        self._order: dict[str, int] = {}
+        self._last = ""
         self._rest_s = 0.0
-        self._rested_s = 0.0
+        self._rests: list[tuple[str, float]] = []
         self.last_imbalance = 0.0
         for agent in self.plan.agents:
             self._meet(agent)
@@ -80,8 +87,10 @@ class Fleet:
         """Take in the next record."""
         self.closed = None
         event = record.event
-        if isinstance(event, RunFinished | RunResumed):
-            self._rests(record, event)
+        if isinstance(event, RunResumed) and self._last:
+            # Whether it came to rest before or was killed: nobody worked on it in between.
+            self._rest_s += between(self._last, record.time)
+        self._last = record.time
         if getattr(event, "plan", None) != self.plan_id:
             return
         match event:
@@ -93,6 +102,7 @@ class Fleet:
                 wave = self._wave(event.wave)
                 wave.started_at = wave.started_at or record.time
                 wave.rebalanced = wave.rebalanced or event.rebalanced
+                self.rebalanced = self.rebalanced or event.rebalanced
             case WaveFinished():
                 self._close(record, event.wave)
             case Settled():
@@ -104,12 +114,6 @@ class Fleet:
         change = self._steps.change
         if change is not None:
             self._task(getattr(event, "step", "")).state = change[1]
-
-    def _rests(self, record: Record, event: RunFinished | RunResumed) -> None:
-        """Keep the time between a rest and a resume apart; it counts as soon as a task goes on after it."""
-        if isinstance(event, RunResumed) and self._left_at:
-            self._rest_s += between(self._left_at, record.time)
-        self._left_at = record.time if isinstance(event, RunFinished) else ""
 
     def _task(self, step: str) -> Task:
         task = self.tasks.get(step)
@@ -137,6 +141,7 @@ class Fleet:
     def _meet(self, agent: str) -> None:
         """Learn of an agent; a journal that somebody made up may name one that the plan does not."""
         if agent not in self.standings:
+            self._order[agent] = len(self._order)
             self.standings[agent] = FIT
             self.totals[agent] = Share(agent=agent)
             self._given[agent] = Share(agent=agent)
@@ -151,34 +156,41 @@ class Fleet:
         if again or not task.attempts:
             task.attempts += 1
         if self._rest_s and self.span[0]:
-            self._rested_s += self._rest_s
+            self._rests.append((record.time, self._rest_s))
         self._rest_s = 0.0
         if event.error is not None:
             task.errors[event.error.type] = task.errors.get(event.error.type, 0) + 1
         task.started_at = task.started_at or event.started_at
         task.ended_at = record.time
+        if task.spans and task.spans[-1][1] >= event.started_at:
+            task.spans[-1] = (task.spans[-1][0], record.time)
+        else:
+            task.spans.append((event.started_at, record.time))
 
     # when a wave is over
 
     def _close(self, record: Record, number: int) -> None:
         """Measure a wave; one that is over again, after a resume, is learned from where it was not before."""
         wave = self._wave(number)
-        self._over += not wave.seq
-        before = self.standings
-        for agent in () if wave.seq else before:
-            self._out[agent] = self._out.get(agent, 0) + (before[agent].status is AgentStatus.QUARANTINED)
+        first = not wave.seq
         wave.seq, wave.ended_at = record.seq, record.time
-        wave.shares = self.shares(wave.tasks, before)
-        wave.measured = measure(wave.shares.values())
+        if first:
+            self._over += 1
+            self._over_s += wave.duration_s
+            for agent in self._outs:
+                waves, seconds = self._out.get(agent, (0, 0.0))
+                self._out[agent] = (waves + 1, seconds + wave.duration_s)
+        wave.shares = self.shares(wave.tasks)
+        wave.measured = measure(wave.shares.values(), len(self.standings), len(self._outs))
         self.closed = wave
+        self._compare_loads(wave)
         fresh = [task for name in wave.tasks if (task := self.tasks[name]).tried and not task.learned]
         for task in fresh:
             self._learn(task)
-        learned = self.shares([task.task_id for task in fresh], before)
-        self.standings = {
-            agent: after_wave(before[agent], share.tried, share.passed) for agent, share in learned.items()
-        }
-        self._compare_loads(wave)
+        for agent, share in self.shares(task.task_id for task in fresh).items():
+            self.standings[agent] = after_wave(share.standing, share.tried, share.passed)
+            out = self.standings[agent].status is AgentStatus.QUARANTINED
+            (self._outs.add if out else self._outs.discard)(agent)
 
     def _learn(self, task: Task) -> None:
         assert task.assigned is not None
@@ -192,30 +204,29 @@ class Fleet:
 
     def _compare_loads(self, wave: Wave) -> None:
         """Compare who had how much to do: in the wave, or where no barrier makes it a whole, so far."""
-        available = [
-            agent
-            for agent, share in wave.shares.items()
-            if share.standing.status is not AgentStatus.QUARANTINED
-        ]
         shares = wave.shares
         if self.plan.kind == "continuous":
             shares = self._given
+            available = [agent for agent in self.standings if agent not in self._outs]
             wave.measured.load_balance = load_balance([shares[agent].assigned_s for agent in available])
         wave.compared = {
-            agent: shares[agent].assigned_s
-            for agent in available
-            # An agent on probation is not meant to have as much as the others.
-            if shares[agent].tasks >= LEAST_LOADED_TASKS and wave.shares[agent].standing.limit is None
+            agent: share.assigned_s
+            for agent, share in shares.items()
+            # An agent that is out or on probation is not meant to have as much as the others.
+            if share.tasks >= LEAST_LOADED_TASKS and self.standings[agent].limit is None
         }
         self.last_imbalance = imbalance(list(wave.compared.values()))
 
-    def shares(self, tasks: Iterable[str], standings: dict[str, Standing]) -> dict[str, Share]:
-        """Return what each agent did of some tasks."""
-        found = {agent: Share(agent=agent, standing=standing) for agent, standing in standings.items()}
+    def shares(self, tasks: Iterable[str]) -> dict[str, Share]:
+        """Return what each agent that had any did of some tasks, in the order of the agents."""
+        found: dict[str, Share] = {}
         for task_id in tasks:
             task = self.tasks[task_id]
-            found[task.agent].add(task)
-        return found
+            share = found.get(task.agent)
+            if share is None:
+                share = found[task.agent] = Share(agent=task.agent, standing=self.standings[task.agent])
+            share.add(task)
+        return {agent: found[agent] for agent in sorted(found, key=self._order.__getitem__)}
 
     # what the next wave is assigned by
 
@@ -241,8 +252,14 @@ class Fleet:
         }
 
     def availability(self, agent: str) -> float:
-        """Return the share of the waves that are over in which an agent was not quarantined; 1 before any."""
-        return 1.0 - self._out.get(agent, 0) / self._over if self._over else 1.0
+        """Return the share of the time of the waves that are over in which an agent was not quarantined.
+
+        Of waves that took no time their number counts; 1 before any.
+        """
+        waves, seconds = self._out.get(agent, (0, 0.0))
+        if self._over_s:
+            return 1.0 - seconds / self._over_s
+        return 1.0 - waves / self._over if self._over else 1.0
 
     # the whole
 
@@ -262,4 +279,9 @@ class Fleet:
     @property
     def makespan_s(self) -> float:
         """Seconds from the start of the first task to the end of the last, without the run's own rests."""
-        return max(0.0, between(*self.span) - self._rested_s)
+        return self.elapsed_s(self.span[1])
+
+    def elapsed_s(self, time: str) -> float:
+        """Return the seconds from the start of the first task to a time, without the run's own rests."""
+        rested = sum(seconds for until, seconds in self._rests if until <= time)
+        return max(0.0, between(self.span[0], time) - rested)

@@ -1,12 +1,12 @@
 """`phase21_gantt.svg`: who did which task when."""
 
+import re
 from collections.abc import Iterator
 from html import escape
 from math import ceil, floor, log10
 
 from msgspec import Struct
 
-from buddy.journal.times import between
 from buddy.projections.fleet.fold import Fleet
 from buddy.projections.fleet.lines import TaskStatus, word
 from buddy.projections.fleet.shares import Task
@@ -28,6 +28,7 @@ _COLOURS = {
     TaskStatus.IN_PROGRESS: "#7a7f87",
     TaskStatus.RETRYING: "#7a7f87",
 }
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NAMES = {"COMPLETED": "completed", "FAILED": "failed", "PENDING": "held", "IN_PROGRESS": "end unknown"}
 
 
@@ -50,18 +51,17 @@ class Bar(Struct, kw_only=True):
 
 def chart(fleet: Fleet) -> bytes:
     """Draw the tasks of a fleet that were tried, one row an agent."""
-    origin, _ = fleet.span
     whole = fleet.makespan_s or 1.0
-    rows = [(agent, list(_lanes(bars))) for agent, bars in _bars(fleet, origin).items()]
+    rows = [(agent, list(_lanes(bars))) for agent, bars in _bars(fleet).items()]
     if sum(len(lane) for _, lanes in rows for lane in lanes) > SINGLE:
         near = TOUCHING * whole / WIDTH
         rows = [(agent, [list(_merged(lane, near)) for lane in lanes]) for agent, lanes in rows]
     height = TOP + LANE * sum(max(1, len(lanes)) for _, lanes in rows) + BOTTOM
-    drawn = [*_frame(fleet, height), *_axis(whole, height), *_waves(fleet, origin, whole, height)]
+    drawn = [*_frame(fleet, height), *_axis(whole, height), *_waves(fleet, whole, height)]
     y = TOP
     for agent, lanes in rows:
         drawn.append(
-            f'<text x="{LEFT - 8:g}" y="{y + LANE - 5:g}" text-anchor="end">{escape(_short(agent))}</text>'
+            f'<text x="{LEFT - 8:g}" y="{y + LANE - 5:g}" text-anchor="end">{_xml(_short(agent))}</text>'
         )
         for lane in lanes or [[]]:
             drawn += [_drawn(bar, y, whole) for bar in lane]
@@ -69,13 +69,16 @@ def chart(fleet: Fleet) -> bytes:
     return "\n".join([*drawn, "</svg>", ""]).encode()
 
 
-def _bars(fleet: Fleet, origin: str) -> dict[str, list[Bar]]:
+def _bars(fleet: Fleet) -> dict[str, list[Bar]]:
     found: dict[str, list[Bar]] = {agent: [] for agent in fleet.standings}
     for task in fleet.tasks.values():
-        if task.started_at and task.assigned is not None:
-            start, status = between(origin, task.started_at), word(task)
-            bar = Bar(start=start, end=start + task.busy_s, status=status, title=_title(task, status))
-            found[task.agent].append(bar)
+        if task.assigned is not None:
+            status = word(task)
+            title = _title(task, status) if task.spans else ""
+            found[task.agent] += [
+                Bar(start=fleet.elapsed_s(start), end=fleet.elapsed_s(end), status=status, title=title)
+                for start, end in task.spans
+            ]
     for bars in found.values():
         bars.sort(key=lambda bar: (bar.start, bar.end))
     return found
@@ -120,7 +123,7 @@ def _frame(fleet: Fleet, height: float) -> Iterator[str]:
     )
     yield f'<rect width="{width:g}" height="{height:g}" fill="#ffffff"/>'
     yield (
-        f'<text x="{LEFT:g}" y="20" font-size="14" font-weight="600">{escape(_short(fleet.plan_id, 60))}:'
+        f'<text x="{LEFT:g}" y="20" font-size="14" font-weight="600">{_xml(_short(fleet.plan_id, 60))}:'
         f" {len(fleet.plan.agents)} agents, {fleet.makespan_s:,.6g} s</text>"
     )
     x = LEFT
@@ -147,13 +150,13 @@ def _step(whole: float) -> float:
     return next((unit * times for times in (1, 2, 5) if unit * times * 10 >= whole), unit * 10)
 
 
-def _waves(fleet: Fleet, origin: str, whole: float, height: float) -> Iterator[str]:
+def _waves(fleet: Fleet, whole: float, height: float) -> Iterator[str]:
     """Mark where waves end, where there is a barrier and room to tell."""
     over = fleet.over[:-1]
     if fleet.plan.kind != "waves" or len(over) > WIDTH / 12:
         return
     for wave in over:
-        x = LEFT + WIDTH * min(1.0, between(origin, wave.ended_at) / whole)
+        x = LEFT + WIDTH * min(1.0, fleet.elapsed_s(wave.ended_at) / whole)
         yield (
             f'<line x1="{x:.1f}" y1="{TOP - 6:g}" x2="{x:.1f}" y2="{height - BOTTOM:g}" stroke="#9aa0a8"'
             f' stroke-dasharray="3 3"><title>end of wave {wave.number}</title></line>'
@@ -165,8 +168,13 @@ def _drawn(bar: Bar, y: float, whole: float) -> str:
     return (
         f'<rect x="{x:.2f}" y="{y + 2:g}" width="{max(width, 0.6):.2f}" height="{LANE - 4:g}"'
         f' fill="{_COLOURS[bar.status]}" stroke="#ffffff" stroke-width="0.3">'
-        f"<title>{escape(bar.title)}</title></rect>"
+        f"<title>{_xml(bar.title)}</title></rect>"
     )
+
+
+def _xml(text: str) -> str:
+    """Return text as XML takes it; letters that it has no way to say become question marks."""
+    return escape(_NO_XML.sub("?", text))
 
 
 def _short(text: str, most: int = 16) -> str:

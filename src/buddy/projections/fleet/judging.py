@@ -62,17 +62,15 @@ def judge(fleet: Fleet, wave: Wave, record: Record, sensitivity: float) -> list[
     found += [
         raised(kind, severity, "agents", tasks, **figures)
         for kind, severity, tasks, figures in _loads(wave)
-        if not _known(fleet, wave, kind)
+        if kind not in fleet.told
     ]
+    if fleet.plan.kind == "continuous":
+        # Without a barrier loads only ever add up: what is wrong with them is told once.
+        fleet.told |= {anomaly.type for anomaly in found} & {
+            AnomalyType.COORDINATION_ISSUE,
+            AnomalyType.LOAD_IMBALANCE,
+        }
     return found
-
-
-def _known(fleet: Fleet, wave: Wave, kind: AnomalyType) -> bool:
-    """Whether what is wrong with the loads was found before: without a barrier they only ever add up."""
-    others = (other for other in fleet.over if other is not wave)
-    return fleet.plan.kind == "continuous" and any(
-        anomaly.type is kind for other in others for anomaly in other.anomalies
-    )
 
 
 def _failing(share: Share) -> Severity | None:
@@ -83,8 +81,8 @@ def _failing(share: Share) -> Severity | None:
         return None
     if fails(share.tried, share.passed, before):
         return Severity.HIGH
-    few = share.tried + before.tried < LEAST_TASKS
-    return Severity.LOW if few and share.passed / share.tried < LEAST_RATE else None
+    tried, passed = share.tried + before.tried, share.passed + before.passed
+    return Severity.LOW if tried < LEAST_TASKS and passed / tried < LEAST_RATE else None
 
 
 def _drifts(fleet: Fleet, wave: Wave, most: float) -> Iterator[tuple[str, int, dict[str, Any]]]:
@@ -135,7 +133,7 @@ def _loads(wave: Wave) -> Iterator[tuple[AnomalyType, Severity, int, dict[str, A
         "imbalance": apart,
         "ratio": times,
     }
-    tasks = sum(wave.shares[agent].tasks for agent in compared)
+    tasks = sum(share.tasks for share in wave.shares.values())
     if apart > MOST_IMBALANCE:
         yield AnomalyType.COORDINATION_ISSUE, Severity.MEDIUM, tasks, figures
     if times is None or times > MOST_SPREAD:

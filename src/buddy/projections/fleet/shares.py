@@ -20,7 +20,8 @@ class Task(Struct):
         task_id: its id.
         assigned: the last assignment, None before there was one.
         assigned_at: when, UTC ISO 8601.
-        started_at, ended_at: of its attempts, empty before there was one.
+        started_at, ended_at: of its first and its last attempt, empty before there was one.
+        spans: from when to when it was worked on, without waits for retries, people and restarts.
         attempts: the first, and one for each that failed before it; 0 where it was only rehearsed.
         errors: failed attempts by class of error.
         state: where it stands.
@@ -34,6 +35,7 @@ class Task(Struct):
     assigned_at: str = ""
     started_at: str = ""
     ended_at: str = ""
+    spans: list[tuple[str, str]] = []
     attempts: int = 0
     errors: dict[str, int] = {}
     state: State = BLANK
@@ -60,8 +62,8 @@ class Task(Struct):
 
     @property
     def busy_s(self) -> float:
-        """Seconds from the start of its first attempt to the end of its last."""
-        return between(self.started_at, self.ended_at)
+        """Seconds for which it was worked on."""
+        return sum(between(start, end) for start, end in self.spans)
 
     @property
     def tried(self) -> bool:
@@ -82,7 +84,7 @@ class Share(Struct, kw_only=True):
         standing: with which it began the wave.
         tasks: that it had.
         assigned_s: their estimated seconds.
-        busy_s: seconds from start to end of each, summed.
+        busy_s: seconds for which they were worked on.
         by_status: settled ones.
         tried, passed: first attempts of finished tasks, and those that passed.
         predicted: sum of their predicted rates.
@@ -175,7 +177,7 @@ class Wave(Struct, kw_only=True):
         started_at, ended_at: UTC ISO 8601; empty before.
         rebalanced: all tasks were shared out anew because the load of the wave before was uneven.
         tasks: ids, in the order assigned.
-        shares: agent -> what it did; filled when the wave is closed.
+        shares: agent -> what it did, of those with tasks; filled when the wave is closed.
         measured: its metrics.
         compared: agent -> assigned seconds that are held against each other.
         anomalies: that it showed.
@@ -200,19 +202,27 @@ class Wave(Struct, kw_only=True):
         return between(self.started_at, self.ended_at)
 
 
-def measure(shares: Iterable[Share]) -> Measured:
-    """Return the metrics of what agents did in a wave."""
+def measure(shares: Iterable[Share], agents: int, out: int) -> Measured:
+    """Return the metrics of what agents did in a wave.
+
+    Args:
+        shares: of the agents with tasks in it.
+        agents: of the fleet.
+        out: of those, quarantined.
+    """
     every = list(shares)
     fit = fit_ones(every)
     by_status: dict[StepStatus, int] = {}
     for share in every:
         for status, count in share.by_status.items():
             by_status[status] = by_status.get(status, 0) + count
+    loads = [share.assigned_s for share in fit]
+    idle = [0.0] if len(fit) < agents - out else []
     return Measured(
         success_rate=success_rate(by_status),
-        availability=ratio(len(fit), len(every)),
+        availability=ratio(agents - out, agents),
         accuracy=accuracy(every),
-        load_balance=load_balance([share.assigned_s for share in fit]),
+        load_balance=load_balance([*loads, *idle]),
         confidence=ratio(sum(share.predicted for share in every), sum(share.tried for share in every)),
     )
 

@@ -29,7 +29,7 @@ class AgentTotal(Struct, frozen=True, kw_only=True):
         first_attempt_success_rate: of tasks that were tried.
         mean_predicted: success rate.
         prediction_error: mean predicted - mean actual on first attempts.
-        availability: share of the waves in which it was not quarantined.
+        availability: share of the time of the waves in which it was not quarantined.
         assigned_s, busy_s: assigned and measured seconds.
         utilisation: busy seconds / makespan.
         anomalies: how many were found about it.
@@ -123,7 +123,8 @@ def summarise(fleet: Fleet, run_id: str, config: Mapping[str, Any]) -> FleetSumm
     """
     plan = fleet.plan
     given = [task_id for task_id, task in fleet.tasks.items() if task.assigned is not None]
-    shares = fleet.shares(given, fleet.standings)
+    shares = {agent: Share(agent=agent, standing=standing) for agent, standing in fleet.standings.items()}
+    shares |= fleet.shares(given)
     words: Counter[TaskStatus] = Counter()
     by_agent: dict[str, Counter[TaskStatus]] = {agent: Counter() for agent in shares}
     by_status: dict[StepStatus, int] = {}
@@ -139,8 +140,9 @@ def summarise(fleet: Fleet, run_id: str, config: Mapping[str, Any]) -> FleetSumm
     completed, failed = words[TaskStatus.COMPLETED], words[TaskStatus.FAILED]
     start, end = fleet.span
     makespan = fleet.makespan_s
-    measured = measure(shares.values())
-    # An agent that was out for one wave of four was there for three quarters of the time.
+    out = sum(share.standing.status is AgentStatus.QUARANTINED for share in shares.values())
+    measured = measure(shares.values(), len(shares), out)
+    # An agent that was out for a quarter of the time was there for three.
     there = [fleet.availability(agent) for agent in plan.agents]
     measured.availability = ratio(sum(there), len(there))
     counts: dict[AnomalyType, int] = {}
