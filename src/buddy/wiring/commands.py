@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from buddy.adapters.inputs.canonical import StoredPlans
 from buddy.adapters.inputs.plans import PlanFiles, PlanObjects
 from buddy.adapters.journal import FileSink, read
 from buddy.adapters.people import Quiet
@@ -36,7 +37,7 @@ from buddy.ports import Interaction, PlanSource, RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.files import FleetFiles
 from buddy.projections.outputs import together
-from buddy.wiring.folder import blob
+from buddy.wiring.folder import PLANS, blob
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
 
 
@@ -124,6 +125,8 @@ def _session(
     config_file: Path | None = None,
 ) -> tuple[Path, RunStarted, Session]:
     folder, started = _opened(run)
+    if started.plans_sha256:
+        StoredPlans(folder / PLANS).verify(started.plans_sha256)
     config = msgspec.convert({**started.config, "output_dir": str(folder)}, ExecutionConfig)
     if approvals is not None:
         config = replace(config, approvals=approvals)

@@ -242,6 +242,7 @@ def test_every_check_is_broken_by_some_test_here() -> None:
         *(expected for _, expected in (*DONE_TO_THE_BYTES.values(), *HOME_SAYS.values())),
         *(expected for _, expected in WRITTEN_ANEW.values()),
         {"output_missing", "blob_missing", "blob_differs"},
+        {"plans_differ"},  # broken in test_beside
     )
     assert planted >= CHECKS.keys()
     assert not CHECKS.keys() & RULES.keys()
