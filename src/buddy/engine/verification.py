@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from buddy.core.audit import Audit, Violation
+from buddy.core.signing import CHECKS as SIGNATURES
 from buddy.engine.beside import Beside
 from buddy.errors import JournalDamaged
 from buddy.journal.codec import Head, Reader, is_torn
@@ -49,7 +50,7 @@ CHECKS: dict[str, str] = {
     "approval_unknown": "the home was asked for every approval",
     "approval_differs": "approvals were asked for, decided and consumed as the home remembers it",
     "approval_not_journaled": "the journal tells of every approval that the home was asked for in this run",
-}
+} | SIGNATURES
 """What is checked beside the rules of `buddy.core.audit`, and what holds where it holds."""
 
 LOCK_SLACK_S = 1.0
@@ -68,6 +69,7 @@ class Report(Struct, frozen=True, kw_only=True):
         violations: what is wrong, in the order of the journal, then what no line of it shows.
         outputs_checked: files whose content was compared, in full or (after a broken line) as far as it goes.
         head_checked: the home knows the run, so that a journal recomputed from end to end would be found.
+        signatures_checked: signatures that hold, 0 where no public key was given.
     """
 
     run_id: str
@@ -75,6 +77,7 @@ class Report(Struct, frozen=True, kw_only=True):
     violations: tuple[Violation, ...]
     outputs_checked: tuple[str, ...]
     head_checked: bool
+    signatures_checked: int = 0
 
 
 def verify(

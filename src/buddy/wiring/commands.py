@@ -39,6 +39,7 @@ from buddy.projections.fleet.files import FleetFiles
 from buddy.projections.outputs import together
 from buddy.wiring.folder import PLANS, blob
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
+from buddy.wiring.signing import here, signatures_of, with_signatures
 
 
 @contextmanager
@@ -127,12 +128,12 @@ def _session(
     folder, started = _opened(run)
     if started.plans_sha256:
         StoredPlans(folder / PLANS).verify(started.plans_sha256)
-    config = msgspec.convert({**started.config, "output_dir": str(folder)}, ExecutionConfig)
+    config = here(msgspec.convert({**started.config, "output_dir": str(folder)}, ExecutionConfig))
     if approvals is not None:
         config = replace(config, approvals=approvals)
     if config_file is not None:
         granted, _ = settings(config_file, {})
-        config = replace(config, agents=granted.agents, caps=granted.caps)
+        config = replace(here(config, granted.signing_key), agents=granted.agents, caps=granted.caps)
     return folder, started, Session(config, tools(tool_files, config), interaction or Quiet())
 
 
@@ -153,8 +154,8 @@ def resume(
         by: the person.
         interaction: the people around it.
         approvals: instead of the run's own setting.
-        config_file: its agents (with their permissions) and caps replace those of the run, whose other
-            settings stay.
+        config_file: its agents (with their permissions), caps and signing key replace those of the run,
+            whose other settings stay.
     """
     folder, started, session = _session(run, tool_files, interaction, approvals, config_file)
     missing = [c.name for c in started.contracts if session.loaded.toolbox.get(c.name) is None]
@@ -217,21 +218,28 @@ def rebuild_outputs(run: str) -> list[str]:
     return sink.names
 
 
-def verify(run: str) -> Report:
-    """Check a run: chain, head, outputs, lock, approvals and the safety rules."""
+def verify(run: str, keys: Sequence[str] = ()) -> Report:
+    """Check a run: chain, head, outputs, lock, approvals, the safety rules, and signatures if keys are given.
+
+    Args:
+        run: its id or folder.
+        keys: public keys that may have signed it, or files of them.
+    """
     folder = folder_of(run)
+    signatures = signatures_of(folder, keys)
     journal = folder / "journal.jsonl"
     with closing(home()) as store:
         run_id, head = _known_as(folder, store.runs())
         with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
-            return check_all(
-                lines,
+            report = check_all(
+                lines if signatures is None else signatures.watch(lines),
                 lambda name: path.read_bytes() if (path := folder / name).is_file() else None,
                 head,
                 store.lock_history(),
                 store.approvals(time.time(), run_id),
                 lambda digest: blob(folder, digest),
             )
+    return with_signatures(report, signatures)
 
 
 def _known_as(folder: Path, rows: Sequence[RunRow]) -> tuple[str, Head | None]:
