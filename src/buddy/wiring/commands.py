@@ -128,13 +128,23 @@ def _session(
     folder, started = _opened(run)
     if started.plans_sha256:
         StoredPlans(folder / PLANS).verify(started.plans_sha256)
-    config = here(msgspec.convert({**started.config, "output_dir": str(folder)}, ExecutionConfig))
+    config = here(_settings_of(started, folder))
     if approvals is not None:
         config = replace(config, approvals=approvals)
     if config_file is not None:
         granted, _ = settings(config_file, {})
         config = replace(here(config, granted.signing_key), agents=granted.agents, caps=granted.caps)
     return folder, started, Session(config, tools(tool_files, config), interaction or Quiet())
+
+
+def _settings_of(started: RunStarted, folder: Path) -> ExecutionConfig:
+    try:
+        return msgspec.convert({**started.config, "output_dir": str(folder)}, ExecutionConfig)
+    except msgspec.ValidationError as problem:
+        raise BadInput(
+            f"{folder} was begun by Buddy {started.version[:40]!r}, with settings that this version does not"
+            f" take: {problem}; go on with that version or a newer one"
+        ) from problem
 
 
 def resume(
