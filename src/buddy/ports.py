@@ -25,6 +25,9 @@ from buddy.model.mode import Mode
 from buddy.model.outcome import Call, Preview, Restored
 from buddy.model.plan import Plan
 
+PLANS = "plans.jsonl"
+"""The file in a run's folder that holds its plans as they were when it began."""
+
 
 class Clock(Protocol):
     """Time."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from buddy import Harness, Mode, wiring
 from buddy.engine.verification import Report
@@ -177,14 +178,13 @@ COMMANDS = [
 ]
 
 
-def rewrite(journal: Path, format: int, version: str) -> None:
+def rewrite(journal: Path, **changes: Any) -> None:
     """Have another Buddy write a journal."""
     head, lines = Head(), []
     for one in list(wiring.records("out")):
         event = one.event
         if isinstance(event, RunStarted):
-            changes = {"format": format, "version": version}
-            event = RunStarted(**{name: getattr(event, name) for name in event.__struct_fields__} | changes)
+            event = replace(event, **changes)
         line, head = encode(event, head, one.time)
         lines.append(line)
     journal.write_bytes(b"".join(lines))
@@ -195,7 +195,7 @@ def rewrite(journal: Path, format: int, version: str) -> None:
 def test_a_newer_format_is_refused_in_a_sentence(
     stored: Stored, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rewrite(stored.journal, FORMAT + 1, "7.1.0")
+    rewrite(stored.journal, format=FORMAT + 1, version="7.1.0")
     before = stored.journal.read_bytes()
     assert main(words) == 2
     assert capsys.readouterr().err == (
@@ -210,9 +210,23 @@ def test_a_newer_format_is_refused_in_a_sentence(
 def test_a_format_that_is_none_is_refused_in_a_sentence(
     stored: Stored, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rewrite(stored.journal, -3, "\x1b[2J")
+    rewrite(stored.journal, format=-3, version="\x1b[2J")
     assert main(["verify", "out"]) == 2
     assert capsys.readouterr().err == (
         "buddy: line 1, written by a Buddy that does not say its version, says that the journal is of format"
         f" '-3': expected a number from 1 to {FORMAT}\n"
     )
+
+
+@every(argvalues=HELD[-1:])
+def test_a_run_with_settings_of_a_newer_version_does_not_go_on(
+    stored: Stored, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rewrite(stored.journal, config={"luck": 7}, version="7.1.0")
+    before = stored.journal.read_bytes()
+    assert main(["resume", "out", "--tools", "tools.py"]) == 2
+    assert capsys.readouterr().err == (
+        "buddy: out was begun by Buddy '7.1.0', with settings that this version does not take: Object"
+        " contains unknown field `luck`; go on with that version or a newer one\n"
+    )
+    assert stored.journal.read_bytes() == before

@@ -4,7 +4,6 @@ Nothing here writes, and nothing here asks the gate. A journal is read once, lin
 outside of it (the home, the files beside it) knows is held against each record as it passes.
 """
 
-import hashlib
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,14 +16,15 @@ import msgspec
 from msgspec import Struct
 
 from buddy.core.audit import Audit, Violation
-from buddy.errors import BuddyError, JournalDamaged
+from buddy.core.signing import CHECKS as SIGNATURES
+from buddy.engine.beside import Beside
+from buddy.errors import JournalDamaged
 from buddy.journal.codec import Head, Reader, is_torn
 from buddy.journal.events import (
     ApprovalDecided,
     ApprovalRequested,
     Intent,
     LockSeen,
-    Outcome,
     Record,
     Rung,
     RunStarted,
@@ -42,6 +42,7 @@ CHECKS: dict[str, str] = {
     "head_differs": "the journal ends where the home says that it ends",
     "output_missing": "every output is there",
     "output_differs": "every output is what the journal projects to",
+    "plans_differ": "the plans beside the journal are those that the run began with",
     "blob_missing": "every large result is there",
     "blob_differs": "every large result is what was written",
     "lock_differs": "the lock was as the home remembers it",
@@ -49,13 +50,12 @@ CHECKS: dict[str, str] = {
     "approval_unknown": "the home was asked for every approval",
     "approval_differs": "approvals were asked for, decided and consumed as the home remembers it",
     "approval_not_journaled": "the journal tells of every approval that the home was asked for in this run",
-}
+} | SIGNATURES
 """What is checked beside the rules of `buddy.core.audit`, and what holds where it holds."""
 
 LOCK_SLACK_S = 1.0
 """A call is let through a moment before its intent is written, and the lock may fall in between."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TAIL = re.compile(rb',"hash":"([0-9a-f]{64})"\}\n\Z')
 _encoder = msgspec.json.Encoder(order="deterministic")
 
@@ -69,6 +69,7 @@ class Report(Struct, frozen=True, kw_only=True):
         violations: what is wrong, in the order of the journal, then what no line of it shows.
         outputs_checked: files whose content was compared, in full or (after a broken line) as far as it goes.
         head_checked: the home knows the run, so that a journal recomputed from end to end would be found.
+        signatures_checked: signatures that hold, 0 where no public key was given.
     """
 
     run_id: str
@@ -76,6 +77,7 @@ class Report(Struct, frozen=True, kw_only=True):
     violations: tuple[Violation, ...]
     outputs_checked: tuple[str, ...]
     head_checked: bool
+    signatures_checked: int = 0
 
 
 def verify(
@@ -90,14 +92,16 @@ def verify(
 
     Args:
         lines: of the journal, each with its line feed.
-        outputs: file name -> content, None where there is no such file; asked for each that there should be.
+        outputs: file name -> content, None where there is no such file; asked for each that there should be,
+            and for the run's plans.
         head: where the home says that the journal ends, None where it does not know the run.
         lock_history: every epoch of the home's lock, oldest first; empty where it was never touched.
         approvals: that the home was asked for in this run.
         blobs: digest -> large result; raises `BuddyError` or `LookupError` where it cannot be had.
     """
     known = head is not None
-    witnesses = (_Locks(lock_history, known=known), _Approvals(approvals, known=known), _Blobs(blobs))
+    beside = Beside(outputs, blobs)
+    witnesses = (_Locks(lock_history, known=known), _Approvals(approvals, known=known), beside)
     reading = _Reading(lines, head, witnesses)
     expected = project(reading.records())
     reading.end()
@@ -335,35 +339,6 @@ def _other_decision(event: ApprovalDecided, kept: Approval) -> str:
 
 def _not_consumed(action: str, kept: Approval) -> str:
     return "" if action in kept.consumed_by else f"the home never let {action} consume it"
-
-
-class _Blobs:
-    """The large results beside the journal, each looked at once."""
-
-    def __init__(self, read: Callable[[str], bytes]) -> None:
-        self._read = read
-        self._seen: set[str] = set()
-
-    def feed(self, record: Record) -> Iterator[Violation]:
-        event = record.event
-        digest = event.result_blob if isinstance(event, Rung | Outcome) else ""
-        if not digest or digest in self._seen:
-            return
-        self._seen.add(digest)
-        if not _SHA256.fullmatch(digest):
-            # A journal is not trusted to name a file.
-            yield _at(record, "blob_differs", f"{digest[:80]!r} is no SHA-256")
-            return
-        try:
-            data = self._read(digest)
-        except (BuddyError, LookupError) as problem:
-            yield _at(record, "blob_missing", f"the result {digest} cannot be had: {problem}")
-            return
-        if hashlib.sha256(data).hexdigest() != digest:
-            yield _at(record, "blob_differs", f"the result {digest} is not what was written")
-
-    def finish(self) -> Iterable[Violation]:
-        return ()
 
 
 def _output_violations(

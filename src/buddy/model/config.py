@@ -113,6 +113,8 @@ class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             phase is told; the run's folder always has it.
         on_alert: command or URL told of every HIGH anomaly.
         on_approval: command or URL told of every approval request.
+        signing_key: file of the private key that signs the run's head whenever it comes to rest; None signs
+            nothing.
     """
 
     mode: Mode = Mode.MOCK
@@ -157,3 +159,4 @@ class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     phase20_output_dir: str | None = None
     on_alert: str | None = None
     on_approval: str | None = None
+    signing_key: str | None = None

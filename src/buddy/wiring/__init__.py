@@ -20,18 +20,21 @@ from buddy.wiring.commands import (
 )
 from buddy.wiring.demo import DemoResult, demo
 from buddy.wiring.session import OpenCalls, RunResult, Session, home, settings, tools
+from buddy.wiring.signing import KeyTold, create_key, show_key
 
 __all__ = [
     "CheckResult",
     "CheckedStep",
     "DemoResult",
     "FleetOutlook",
+    "KeyTold",
     "OpenCalls",
     "Quiet",
     "RunResult",
     "Session",
     "cancel",
     "check",
+    "create_key",
     "demo",
     "folder_of",
     "home",
@@ -44,6 +47,7 @@ __all__ = [
     "rollback",
     "run",
     "settings",
+    "show_key",
     "tools",
     "verify",
 ]

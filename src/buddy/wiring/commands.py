@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from buddy.adapters.inputs.canonical import StoredPlans
 from buddy.adapters.inputs.plans import PlanFiles, PlanObjects
 from buddy.adapters.journal import FileSink, read
 from buddy.adapters.people import Quiet
@@ -36,8 +37,9 @@ from buddy.ports import Interaction, PlanSource, RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.files import FleetFiles
 from buddy.projections.outputs import together
-from buddy.wiring.folder import blob
+from buddy.wiring.folder import PLANS, blob
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
+from buddy.wiring.signing import here, signatures_of, with_signatures
 
 
 @contextmanager
@@ -129,14 +131,26 @@ def _session(
     config_file: Path | None = None,
 ) -> tuple[Path, RunStarted, Session]:
     folder, started = _opened(run)
-    config = msgspec.convert({**started.config, "output_dir": str(folder)}, ExecutionConfig)
+    if started.plans_sha256:
+        StoredPlans(folder / PLANS).verify(started.plans_sha256)
+    config = here(_settings_of(started, folder))
     if approvals is not None:
         config = replace(config, approvals=approvals)
     if config_file is not None:
         granted, _ = settings(config_file, {})
-        config = replace(config, agents=granted.agents, caps=granted.caps)
+        config = replace(here(config, granted.signing_key), agents=granted.agents, caps=granted.caps)
     loaded = tools(tool_files, config)
     return folder, started, Session(config, loaded, interaction or Quiet(), heeds_signals=True)
+
+
+def _settings_of(started: RunStarted, folder: Path) -> ExecutionConfig:
+    try:
+        return msgspec.convert({**started.config, "output_dir": str(folder)}, ExecutionConfig)
+    except msgspec.ValidationError as problem:
+        raise BadInput(
+            f"{folder} was begun by Buddy {started.version[:40]!r}, with settings that this version does not"
+            f" take: {problem}; go on with that version or a newer one"
+        ) from problem
 
 
 def resume(
@@ -156,8 +170,8 @@ def resume(
         by: the person.
         interaction: the people around it.
         approvals: instead of the run's own setting.
-        config_file: its agents (with their permissions) and caps replace those of the run, whose other
-            settings stay.
+        config_file: its agents (with their permissions), caps and signing key replace those of the run,
+            whose other settings stay.
     """
     folder, started, session = _session(run, tool_files, interaction, approvals, config_file)
     missing = [c.name for c in started.contracts if session.loaded.toolbox.get(c.name) is None]
@@ -220,21 +234,28 @@ def rebuild_outputs(run: str) -> list[str]:
     return sink.names
 
 
-def verify(run: str) -> Report:
-    """Check a run: chain, head, outputs, lock, approvals and the safety rules."""
+def verify(run: str, keys: Sequence[str] = ()) -> Report:
+    """Check a run: chain, head, outputs, lock, approvals, the safety rules, and signatures if keys are given.
+
+    Args:
+        run: its id or folder.
+        keys: public keys that may have signed it, or files of them.
+    """
     folder = folder_of(run)
+    signatures = signatures_of(folder, keys)
     journal = folder / "journal.jsonl"
     with closing(home()) as store:
         run_id, head = _known_as(folder, store.runs())
         with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
-            return check_all(
-                lines,
+            report = check_all(
+                lines if signatures is None else signatures.watch(lines),
                 lambda name: path.read_bytes() if (path := folder / name).is_file() else None,
                 head,
                 store.lock_history(),
                 store.approvals(time.time(), run_id),
                 lambda digest: blob(folder, digest),
             )
+    return with_signatures(report, signatures)
 
 
 def _known_as(folder: Path, rows: Sequence[RunRow]) -> tuple[str, Head | None]:

@@ -12,13 +12,13 @@ from buddy.errors import ClosedStop
 from buddy.journal.events import Record
 from buddy.model.config import ExecutionConfig
 from buddy.model.mode import Mode
+from buddy.ports import PLANS as PLANS
 from buddy.ports import OutputSink
 from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.feedback import PHASE_16, PHASE_18, PHASE_20
 from buddy.projections.fleet.files import SUMMARY, FleetFiles
 from buddy.projections.outputs import together
 
-PLANS = "plans.jsonl"
 SCRIBE_FROM = 8_000
 """Journal lines from which a second process is worth its start."""
 _LINES = {Mode.MOCK: 1, Mode.DRY_RUN: 2, Mode.LIVE: 4}

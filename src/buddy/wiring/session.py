@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +40,7 @@ from buddy.ports import Clock, HomeStore, Interaction, OutputSink, PlanSource, R
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
 from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
+from buddy.wiring.signing import Seal, placed
 
 T = TypeVar("T")
 WORDS = ("ask", "wait", "exit")
@@ -107,7 +109,7 @@ class Session:
     ) -> None:
         check_settings(config)
         self.heeds_signals = heeds_signals
-        self.config = config
+        self.config = placed(config)
         self.loaded = loaded
         policy = None if config.approvals in WORDS else read_policy(Path(config.approvals))
         self.interaction: Interaction = Around(
@@ -119,6 +121,7 @@ class Session:
         )
         self.virtual = config.clock == "virtual"
         self.clock: Clock = VirtualClock() if self.virtual else RealClock()
+        self.seal = Seal(self.config, self.clock)
         self.world = self._world()
 
     def _world(self) -> World:
@@ -195,10 +198,7 @@ class Session:
                 code = await work
             state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
         finally:
-            try:
-                run.close()
-            finally:
-                store.keep_head(run.run_id, run.journal.head, state)
+            self._rest(run, store, folder, state)
         deliver_feedback(folder, self.config)
         summary = msgspec.json.decode((folder / "orchestration_summary.json").read_bytes())
         return RunResult(
@@ -217,6 +217,14 @@ class Session:
             f"{name}: nothing more is begun, {calls} live call{'' if calls == 1 else 's'} may end; a second"
             " signal ends the process at once"
         )
+
+    def _rest(self, run: Run, store: SqliteHome, folder: Path, state: str) -> None:
+        """Close a run, have the home keep where it ends, and sign that."""
+        try:
+            run.close()
+        finally:
+            store.keep_head(run.run_id, run.journal.head, state)
+        self.seal.sign(folder, run.run_id, run.journal.head)
 
     @contextmanager
     def _books(self, store: SqliteHome) -> Iterator[HomeStore]:
@@ -281,6 +289,7 @@ class Session:
         with closing(home()) as store, self._books(store) as books:
             fold = Watch()
             past = Past(lambda digest: blob(folder, digest))
+            self.seal.agree(folder, run_id, store)
             journal, sink = read_again(folder, fold, past)
             run = Run(
                 run_id,
@@ -327,6 +336,7 @@ class Session:
             if past.started.kind != "calls":
                 raise BadInput(f"{chosen} holds a run of plans; choose another folder for calls")
             folder, run_id = chosen, past.started.run_id
+            self.seal.agree(folder, run_id, store)
         else:
             run_id = RandomIds().new("run")
             folder = chosen or Path(f"runs/{run_id}")
@@ -356,7 +366,7 @@ class Session:
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, past.contracts)
             past.go_on(run, granted_by, __version__, contracts, handlers)
         run.flush()
-        return OpenCalls(run, Desk(run, past), store)
+        return OpenCalls(run, Desk(run, past), store, partial(self._rest, run, store, folder))
 
 
 class OpenCalls:
@@ -366,10 +376,11 @@ class OpenCalls:
         desk: takes the calls.
     """
 
-    def __init__(self, run: Run, desk: Desk, store: SqliteHome) -> None:
+    def __init__(self, run: Run, desk: Desk, store: SqliteHome, rest: Callable[[str], None]) -> None:
         self.desk = desk
         self._run = run
         self._store = store
+        self._rest = rest
 
     def new_id(self) -> str:
         """Return a name for a call that has none."""
@@ -379,9 +390,7 @@ class OpenCalls:
         """End the run and write its outputs."""
         with closing(self._store):
             code = self.desk.finish()
-            self._run.close()
-            state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
-            self._store.keep_head(self._run.run_id, self._run.journal.head, state)
+            self._rest("held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished")
 
 
 def told(config: ExecutionConfig) -> dict[str, Any]:

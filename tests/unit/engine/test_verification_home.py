@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from buddy.core.audit import RULES
+from buddy.core.signing import CHECKS as SIGNATURES
 from buddy.engine.verification import CHECKS, verify
 from buddy.errors import JournalDamaged
 from buddy.journal.codec import Head
@@ -242,6 +243,8 @@ def test_every_check_is_broken_by_some_test_here() -> None:
         *(expected for _, expected in (*DONE_TO_THE_BYTES.values(), *HOME_SAYS.values())),
         *(expected for _, expected in WRITTEN_ANEW.values()),
         {"output_missing", "blob_missing", "blob_differs"},
+        {"plans_differ"},  # broken in test_beside
+        SIGNATURES,  # broken in unit/core/test_signing
     )
     assert planted >= CHECKS.keys()
     assert not CHECKS.keys() & RULES.keys()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from buddy import __version__
-from buddy.interfaces.cli import approvals, checks, inspection, runs, system, tools
+from buddy.interfaces.cli import approvals, checks, inspection, keys, runs, system, tools
 
 Command = Callable[[argparse.Namespace], int]
 Commands = Any
@@ -168,7 +168,9 @@ def _running(commands: Commands) -> None:
     _run_id(leaf)
     _tool_files(leaf)
     _approvals_flag(leaf)
-    leaf.add_argument("--config", metavar="FILE", help="take agents, permissions and caps from this file")
+    leaf.add_argument(
+        "--config", metavar="FILE", help="take agents, permissions, caps and signing_key from it"
+    )
     leaf = _leaf(
         commands, "rollback", runs.rollback, "undo what a run did", "rollback run-7f3a --step plan_1/fill"
     )
@@ -199,6 +201,13 @@ def _after(commands: Commands) -> None:
         commands, "verify", inspection.verify, "check that a run is what its journal says", "verify run-7f3a"
     )
     _run_id(leaf)
+    leaf.add_argument(
+        "--key",
+        metavar="PUBLICKEY|FILE",
+        action="append",
+        default=[],
+        help="check its signatures with this public key, or those of a file; may be given again",
+    )
     leaf = _leaf(
         commands, "explain", inspection.explain, "tell the story of one step",
         "explain run-7f3a plan_1/fill",
@@ -254,6 +263,16 @@ def _system(commands: Commands) -> None:
     _leaf(group, "list", system.list_breakers, "list open breakers", "breaker list")
     leaf = _leaf(group, "close", system.close_breaker, "close breakers", "breaker close tool:email.send")
     leaf.add_argument("subjects", metavar="SUBJECT", nargs="+", help="tool:NAME or agent:NAME")
+    group = _group(commands, "keys", "the keys that runs are signed with", "keys show")
+    leaf = _leaf(group, "create", keys.create, "make a private key", "keys create --out signing.pem")
+    leaf.add_argument("--out", metavar="FILE", help="file to write (default: signing.pem in Buddy's home)")
+    leaf = _leaf(
+        group, "show", keys.show, "print the public key, as `verify --key` takes it", "keys show signing.pem"
+    )
+    leaf.add_argument(
+        "file", metavar="FILE", nargs="?",
+        help="a private key (default: that of the setting signing_key, else signing.pem in Buddy's home)",
+    )  # fmt: skip
 
 
 def _tools(commands: Commands) -> None:

@@ -31,7 +31,7 @@ def verify(args: argparse.Namespace) -> int:
     from buddy.interfaces.cli.progress import Bar
 
     with Bar("verifying"):
-        report = wiring.verify(args.run)
+        report = wiring.verify(args.run, args.key)
     if args.json:
         emit(report)
         return 1 if report.violations else 0
@@ -43,6 +43,8 @@ def verify(args: argparse.Namespace) -> int:
     known = (
         "" if report.head_checked else "; this home does not know the run, so its end could not be checked"
     )
+    if args.key:
+        told = f"{told}, {counted(report.signatures_checked, 'signature')} checked"
     verdict = counted(len(report.violations), "violation") if report.violations else "all is as it should be"
     say(f"{report.run_id or args.run}: {told}: {verdict}{known}")
     return 1 if report.violations else 0

@@ -365,6 +365,7 @@ def test_every_field_can_be_said_by_the_environment() -> None:
         phase20_output_dir="20",
         on_alert="a",
         on_approval="b",
+        signing_key="s",
     )
     environ = {}
     for name, value in msgspec.to_builtins(config).items():

@@ -28,6 +28,7 @@ def test_every_command_of_the_specification_is_there() -> None:
         "runs": "list show",
         "approvals": "list show approve deny",
         "breaker": "list close",
+        "keys": "create show",
         "tools": "list show validate",
     }
     alone = "demo run check resume rollback cancel outputs verify explain resolve lock unlock status schema"
