@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+# In place of this folder, in which `crash` is this file.
+sys.path[0] = str(Path(__file__).parents[1] / "tests")
 
 from crash import injection, workload
 

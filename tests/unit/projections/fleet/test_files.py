@@ -142,7 +142,8 @@ def test_a_file_that_no_signal_went_to_is_empty_and_there() -> None:
     ("agent", "folder"),
     [
         ("agent_0", "agent_0"),
-        ("Ada Lovelace-2.b", "Ada Lovelace-2.b"),
+        ("Ada Lovelace-2", "Ada Lovelace-2"),
+        ("a.b", "a_b.123456789012"),
         ("../../etc", "______etc.c08a6c2c7f21"),
         (".hidden", "_hidden.cf1cca9e3d52"),
         ("a/b", "a_b.c14cddc033f6"),

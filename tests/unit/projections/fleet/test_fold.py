@@ -1,7 +1,8 @@
 import pytest
 
 from buddy.core.standing import FIT, OUT, AgentStatus, Standing
-from buddy.journal.events import PlanStarted, TaskAssigned, WaveFinished
+from buddy.journal.events import PlanStarted, RunResumed, TaskAssigned, WaveFinished
+from buddy.journal.times import iso
 from buddy.model.outcome import StepStatus
 from buddy.projections.fleet.shares import Share, accuracy, measure
 from unit.projections import journals
@@ -74,7 +75,8 @@ def test_an_agent_that_fails_is_out_and_does_not_count_as_available() -> None:
     assert second.availability == pytest.approx(3 / 4)
     # a is out: its probe is not held against what the others have
     assert second.load_balance == pytest.approx(10 / 30)
-    assert found.availability("a") == pytest.approx(1 / 2)
+    # it was out for the 1000 s of the second wave, and in for the 40 s of the first
+    assert found.availability("a") == pytest.approx(40 / 1040)
     assert found.standings["a"] == Standing(AgentStatus.FAILING, 2)
 
 
@@ -147,4 +149,32 @@ def test_accuracy_is_the_mean_over_agents_and_not_over_tasks() -> None:
     nobody = Share(agent="c")
     assert accuracy([many_good, one_bad, nobody]) == pytest.approx(1 - (0.0 + 1.0) / 2)
     assert accuracy([nobody]) is None
-    assert measure([]).availability is None
+    assert measure([], 0, 0).availability is None
+
+
+def test_waves_that_take_no_time_are_counted_for_availability() -> None:
+    tale = Tale().wave(1, *many(4, "a", 0, seconds=0.0)).wave(2, T(agent="a", seconds=0.0))
+    assert fleet(tale).availability("a") == 0.5
+
+
+def test_time_in_which_nobody_worked_on_a_run_is_not_counted() -> None:
+    tale = Tale().wave(1, T(name="x", seconds=10), T(name="y", attempts="", status=StepStatus.HELD))
+    tale.add(journals.finished())
+    tale.now += 1000
+    resumed = RunResumed(by="ada", contracts=[], handlers={}, changed=[])
+    tale.add(resumed)
+    assert fleet(tale).makespan_s == 10.0  # nothing was done after it yet
+    tale.now += 2
+    again = journals.rung("y", status=StepStatus.SUCCEEDED, started_at=iso(tale.now - 1), confidence=0.9)
+    tale.add(again)
+    found = fleet(tale)
+    assert found.makespan_s == 12.0
+    assert [found.tasks[name].busy_s for name in ("x", "y")] == [10.0, 1.0]
+
+
+def test_waits_between_attempts_are_no_work() -> None:
+    tale = Tale().wave(1, T(name="x", attempts="-", seconds=10))
+    tale.now += 30
+    tale.add(journals.rung("x", started_at=iso(tale.now - 5), attempt=2, confidence=0.9))
+    task = fleet(tale).tasks["x"]
+    assert (task.busy_s, len(task.spans), task.attempts) == (15.0, 2, 2)

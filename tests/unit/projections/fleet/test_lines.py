@@ -4,6 +4,7 @@ from buddy.journal.times import iso
 from buddy.model.mode import Mode
 from buddy.model.outcome import StepStatus
 from buddy.projections.fleet.lines import TaskStatus, assignment, executed, metrics, word
+from buddy.projections.fleet.shares import Share
 from unit.projections.fleet.stories import START, T, Tale, fleet, many
 
 
@@ -79,6 +80,7 @@ def test_what_was_measured_of_an_agent() -> None:
 def test_a_quarantined_agent_was_not_available_and_an_idle_one_measured_nothing() -> None:
     tale = Tale().wave(1, *many(4, "a", 0)).wave(2, T(agent="a", attempts="", status=StepStatus.HELD))
     wave = fleet(tale).over[1]
-    a, b = ({line.metric_name: line.value for line in metrics(wave, wave.shares[x])} for x in "ab")
+    idle = Share(agent="b")
+    a, b = ({line.metric_name: line.value for line in metrics(wave, x)} for x in (wave.shares["a"], idle))
     assert (a["availability"], a["success_rate"], a["accuracy"]) == (0.0, None, None)
     assert (b["availability"], b["tasks"], b["avg_latency_ms"], b["utilisation"]) == (1.0, 0, None, None)
