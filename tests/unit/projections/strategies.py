@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import UNSET, inspect
 
-from buddy.journal.events import AnyEvent, Record
+from buddy.journal.events import FORMAT, AnyEvent, Record
 from buddy.journal.times import iso
 
 START = 1_795_000_000.0
@@ -31,6 +31,7 @@ NAMED: dict[str, st.SearchStrategy[Any]] = {
     "rule": st.sampled_from(["", "lock", "approval", "caps", "confidence"]),
     "subject": st.sampled_from(["tool:t", "agent:a", "odd"]),
     "config": configs,
+    "format": st.just(FORMAT),
     "started_at": times,
     "requested_at": times,
     "expires_at": times,
