@@ -130,7 +130,7 @@ def start(folder: Path, under: tuple[str, ...] = ()) -> "subprocess.CompletedPro
 def resume(folder: Path) -> "subprocess.CompletedProcess[str]":
     """Go on with the run; from the beginning where it had not begun."""
     done = buddy(folder, "resume", "out", "--tools", "tools.py")
-    if done.returncode == 2 and "holds no run" in done.stderr + done.stdout:
+    if done.returncode == 2 and ("holds no run" in done.stderr or "expected the id or" in done.stderr):
         return start(folder)
     return done
 

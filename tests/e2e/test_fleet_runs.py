@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 
 from buddy import ExecutionConfig, Mode, wiring
 from buddy.errors import BadInput
-from buddy.journal.events import TaskAssigned, WaveFinished, WaveStarted
+from buddy.journal.events import Intent, TaskAssigned, UndoOutcome, WaveFinished, WaveStarted
+from buddy.model.approval import ApprovalState, Vote
 from buddy.model.config import RetryStrategy
 from buddy.model.fleet import AssignmentStrategy
 from buddy.model.plan import Agent
@@ -344,3 +346,124 @@ def test_a_fleet_goes_on_where_it_was_killed(schedule: str) -> None:
 
 def _lines(path: str) -> list[bytes]:
     return Path(path).read_bytes().splitlines() if Path(path).exists() else []
+
+
+# people, resumes, rests
+
+ASKED = TOOLS.replace(
+    'risk="MEDIUM", effect="write", undo="exact"', 'risk="HIGH", effect="write", undo="exact"'
+)
+
+
+def decide(by: str = "grace") -> list[str]:
+    """Say yes to whatever is asked; returns who asked."""
+    with closing(wiring.home()) as home:
+        pending = home.approvals(0.0, None, ApprovalState.PENDING)
+        for approval in pending:
+            vote = Vote(by=by, approve=True, at="2030-01-01T00:00:00+00:00")
+            home.vote(approval.request.approval_id, vote, 0.0)
+    return sorted(f"{approval.request.step_id} {approval.request.agent}" for approval in pending)
+
+
+@pytest.mark.parametrize("schedule", ["waves", "continuous"])
+def test_a_task_that_a_person_was_asked_about_stays_with_its_agent(schedule: str) -> None:
+    Path("tools.py").write_text(ASKED)
+    tasks = [task(f"t{number}", 1, tool="fix", args={"thing": f"{number}"}) for number in range(8)]
+    assert run(folder(*tasks), schedule=schedule, num_agents=4).exit_code == 3
+    asked = decide()
+    assert len({one.split()[1] for one in asked}) == 4
+    assert wiring.resume("out", ["tools.py"], by="ada").exit_code == 0
+    assert not wiring.verify("out").violations
+    acted = {f"{event.step} {event.agent}" for event in events(Intent)}
+    assert sorted(acted) == asked
+    fleet = json.loads(Path("out/phase21_execution_summary.json").read_text())
+    assert fleet["moved_tasks"] == 0
+    assert all(total["utilisation"] <= 1.0 for total in fleet["per_agent_metrics"].values())
+
+
+def test_an_agent_of_capacity_one_does_one_thing_at_a_time_whoever_decides_when() -> None:
+    Path("tools.py").write_text(
+        ASKED.replace("def fix(thing: str) -> str:\n", "def fix(thing: str) -> str:\n    time.sleep(0.05)\n")
+    )
+    tasks = [task(f"t{number}", 1, tool="fix", args={"thing": f"{number}"}) for number in range(6)]
+    Path("policy.toml").write_text('[[rules]]\ndecision = "approve"\ntool = "*"\n')
+    for schedule in ("waves", "continuous"):
+        run(folder(*tasks), schedule, schedule=schedule, approvals="policy.toml", max_live_escalations=8)
+        log = [
+            json.loads(line) for line in Path(schedule, "tool_execution_log.jsonl").read_text().splitlines()
+        ]
+        live = [line for line in log if line["mode"] == "LIVE"]
+        for agent in ("agent_0", "agent_1"):
+            spans = sorted((one["started_at"], one["ended_at"]) for one in live if one["agent_id"] == agent)
+            assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+@pytest.mark.parametrize("schedule", ["waves", "continuous"])
+def test_capacity_is_used(schedule: str) -> None:
+    tasks = [task(f"t{number}", 1, estimated_duration_s=10.0) for number in range(16)]
+    team = {"a": Agent(capacity=4), "b": Agent(capacity=4)}
+    result = simulate(folder(*tasks), agents=team, num_agents=2, schedule=schedule)
+    assert result.fleet is not None
+    assert (result.fleet["makespan_s"], result.fleet["expected_s"], result.fleet["lower_bound_s"]) == (
+        20.0,
+        20.0,
+        20.0,
+    )
+
+
+def test_nobody_waits_for_tasks_that_are_bound_to_one_agent() -> None:
+    tasks = [task(f"t{number}", 1, estimated_duration_s=1.0) for number in range(3_000)]
+    place = folder(*tasks, schedule={one["task_id"]: "agent_0" for one in tasks})
+    began = time.monotonic()
+    result = simulate(place, schedule="continuous", num_agents=8)
+    assert time.monotonic() - began < 20
+    assert result.fleet is not None
+    assert (result.fleet["makespan_s"], result.fleet["expected_s"], result.fleet["barrier_cost_s"]) == (
+        3_000.0,
+        3_000.0,
+        0.0,
+    )
+
+
+def test_what_failed_is_undone_before_the_next_wave_and_what_took_from_it_is_skipped() -> None:
+    tasks = [
+        task("good", 1, tool="fix", args={"thing": "g"}, group="G"),
+        look("bad", wave=1, depends_on=["good"], group="G"),
+        task("uses", 2, tool="fix", args={"thing": "u"}, depends_on=["good"]),
+        look("other", wave=2),
+    ]
+    result = run(folder(*tasks))
+    assert result.exit_code == 1
+    done = {name: one["step_status"] for name, one in executed().items()}
+    assert done == {"good": "ROLLED_BACK", "bad": "FAILED", "uses": "SKIPPED", "other": "SUCCEEDED"}
+    order = [
+        type(record.event).__name__
+        for record in wiring.records("out")
+        if isinstance(record.event, UndoOutcome | WaveFinished | WaveStarted)
+    ]
+    assert order == ["WaveStarted", "UndoOutcome", "WaveFinished", "WaveStarted", "WaveFinished"]
+    history = json.loads(Path("out/phase21_system_health.json").read_text())["history"]
+    assert [row["success_rate"] for row in history] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("schedule", ["waves", "continuous"])
+def test_a_cancelled_fleet_has_every_task_in_its_files(schedule: str) -> None:
+    Path("tools.py").write_text(ASKED)
+    tasks = [
+        task(f"t{n}", wave, tool="fix", args={"thing": f"{wave}{n}"}) for n, wave in enumerate((1, 1, 2, 3))
+    ]
+    tasks[2]["depends_on"], tasks[3]["depends_on"] = ["t0"], ["t2"]
+    run(folder(*tasks), schedule=schedule)
+    wiring.cancel("out", by="ada")
+    assert not wiring.verify("out").violations
+    assert {name: one["step_status"] for name, one in executed().items()} == dict.fromkeys(
+        ("t0", "t1", "t2", "t3"), "ABORTED"
+    )
+
+
+def test_an_agent_that_was_out_for_most_of_the_time_was_hardly_there() -> None:
+    tasks = [look(f"a{number}", "agent_1", 1) for number in range(6)]
+    tasks += [look(f"b{number}", "slow", 2) for number in range(30)]
+    result = run(folder(*tasks), breaker=False, on_failure="continue")
+    assert result.fleet is not None
+    assert result.fleet["per_agent_metrics"]["agent_1"]["availability"] < 0.5

@@ -27,6 +27,18 @@ class Findings(Struct):
     ceilings: dict[Place, Ceiling] = field(default_factory=dict)
     aborted: dict[Place, Ceiling] = field(default_factory=dict)
 
+    def within(self, ordinal: int) -> dict[int, list[int]]:
+        """Return the edges between steps of one plan, by place in it.
+
+        Args:
+            ordinal: number of the plan.
+        """
+        found = {}
+        for (plan, place), edges in self.edges.items():
+            if plan == ordinal:
+                found[place] = [before for other, before in edges if other == ordinal]
+        return found
+
     def add(
         self,
         kind: ConflictType,

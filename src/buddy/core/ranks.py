@@ -53,7 +53,7 @@ def expected(
     seconds: Sequence[float],
     needs: Graph,
     agents: Sequence[int | None],
-    size: int,
+    hands: Sequence[int],
     *,
     waves: Sequence[int] | None = None,
     parallel: int | None = None,
@@ -63,12 +63,12 @@ def expected(
     Args:
         seconds: by place.
         needs: the graph.
-        agents: by place, 0 to `size` - 1; None goes to whoever is free first, the largest rank first.
-        size: how many agents, each one task at a time.
+        agents: by place, from 0; None goes to whoever is free first, the largest rank first.
+        hands: tasks at once, by agent.
         waves: by place; one wave waits for the one before it. None is no waves.
-        parallel: tasks at once; None is as many as there are agents.
+        parallel: tasks at once of all agents; None is as many as they have hands.
     """
-    plan = _Floor(seconds, needs, agents, size, parallel or size)
+    plan = _Floor(seconds, needs, agents, hands, parallel or sum(hands))
     number = waves or [1] * len(seconds)
     members: dict[int, list[int]] = {}
     for place, wave in enumerate(number):
@@ -82,7 +82,12 @@ class _Floor:
     """The simulation: at each moment the idle agents take what is ready, the largest rank first."""
 
     def __init__(
-        self, seconds: Sequence[float], needs: Graph, agents: Sequence[int | None], size: int, parallel: int
+        self,
+        seconds: Sequence[float],
+        needs: Graph,
+        agents: Sequence[int | None],
+        hands: Sequence[int],
+        parallel: int,
     ) -> None:
         self.done: dict[int, Slot] = {}
         self._seconds = seconds
@@ -95,10 +100,12 @@ class _Floor:
                 self._followers.setdefault(source, []).append(place)
         self._parallel = parallel
         self._now = 0.0
-        self._idle = set(range(size))
-        self._by_number = list(range(size))  # a heap of the idle agents, and of some that no longer are
-        self._called: list[int] = []  # a heap of the idle agents with a task of their own
-        self._own: list[list[tuple[float, int]]] = [[] for _ in range(size)]
+        self._hands = list(hands)  # free ones, by agent
+        self._by_number = list(range(len(hands)))  # a heap of the agents with a free hand, and of others
+        self._called: list[
+            int
+        ] = []  # a heap of those with a free hand for a task of their own, and of others
+        self._own: list[list[tuple[float, int]]] = [[] for _ in hands]
         self._shared: list[tuple[float, int]] = []
         self._running: list[tuple[float, int]] = []
 
@@ -123,12 +130,12 @@ class _Floor:
 
     def _ready(self, place: int) -> None:
         agent = self._agents[place]
-        if agent is not None and agent in self._idle and not self._own[agent]:
-            heapq.heappush(self._called, agent)
         heapq.heappush(self._shared if agent is None else self._own[agent], (-self._ranks[place], place))
+        if agent is not None and self._hands[agent]:
+            heapq.heappush(self._called, agent)
 
     def _leave(self, agent: int) -> None:
-        self._idle.add(agent)
+        self._hands[agent] += 1
         heapq.heappush(self._by_number, agent)
         if self._own[agent]:
             heapq.heappush(self._called, agent)
@@ -136,15 +143,18 @@ class _Floor:
     def _hand_out(self) -> None:
         while self._called and len(self._running) < self._parallel:
             agent = heapq.heappop(self._called)
-            self._start(agent, self._own[agent])
-        while self._shared and self._idle and len(self._running) < self._parallel:
+            if self._hands[agent] and self._own[agent]:
+                self._start(agent, self._own[agent])
+        while self._shared and self._by_number and len(self._running) < self._parallel:
             agent = heapq.heappop(self._by_number)
-            if agent in self._idle:
+            if self._hands[agent]:
                 self._start(agent, self._shared)
+                if self._hands[agent]:
+                    heapq.heappush(self._by_number, agent)
 
     def _start(self, agent: int, queue: list[tuple[float, int]]) -> None:
         _, place = heapq.heappop(queue)
-        self._idle.discard(agent)
+        self._hands[agent] -= 1
         end = self._now + self._seconds[place]
         self.done[place] = Slot(self._now, end, agent)
         heapq.heappush(self._running, (end, place))

@@ -14,12 +14,13 @@ from buddy.engine.ending import Ending
 from buddy.engine.limits import Slots
 from buddy.engine.plans import PlanState
 from buddy.engine.queues import Queues
+from buddy.engine.run import Run
 from buddy.engine.scheduler import PlanDriver
 from buddy.journal.events import TaskAssigned, WaveFinished, WaveStarted
 from buddy.model.fleet import AssignmentStrategy
 from buddy.model.mode import Mode
 from buddy.model.outcome import StepStatus
-from buddy.model.plan import Prediction
+from buddy.model.plan import Plan, Prediction, Step
 from buddy.projections.fleet.fold import Fleet
 
 
@@ -127,28 +128,12 @@ class FleetDriver(PlanDriver):
 
     def _give(self, place: int, agent: str) -> None:
         """Give a task to an agent, and say so."""
-        plan, step, task = self.plan, self.plan.step(place), self.prediction(place)
+        plan, step = self.plan, self.plan.step(place)
         self._given.add(place)
         moved = self._planned(place) if step.agent != agent else ""
         if step.agent != agent:
             step = plan.schedule.steps[place] = replace(step, agent=agent)
-        self.run.record(
-            TaskAssigned(
-                plan=plan.plan_id,
-                step=step.step_id,
-                tool=step.tool,
-                agent=agent,
-                moved_from=moved,
-                wave=task.wave,
-                rate=task.rate,
-                recalibrated=round(recalibrated(task.rate, self._fleet.error_of(step.tool)), 6),
-                seconds=seconds_of(step),
-                confidence=step.confidence,
-                complexity=task.complexity,
-                heuristic_id=task.heuristic_id,
-                prediction_id=task.prediction_id,
-            )
-        )
+        self.run.record(_assigned(plan.plan_id, step, moved, self._fleet))
 
     def _limit_of(self, agent: str) -> int | None:
         """Return how many tasks an agent may have until the next wave is over, None is any number."""
@@ -168,6 +153,48 @@ class FleetDriver(PlanDriver):
         """Whether an agent has the permissions for a task."""
         tool = self.plan.tools.get(self.plan.step(place).tool)
         return not permissions.missing(self.plan.agent(agent), tool.contract if tool else None)
+
+
+def _assigned(plan_id: str, step: Step, moved: str, fleet: Fleet) -> TaskAssigned:
+    task = step.task
+    assert task is not None
+    return TaskAssigned(
+        plan=plan_id,
+        step=step.step_id,
+        tool=step.tool,
+        agent=step.agent,
+        moved_from=moved,
+        wave=task.wave,
+        rate=task.rate,
+        recalibrated=round(recalibrated(task.rate, fleet.error_of(step.tool)), 6),
+        seconds=seconds_of(step),
+        confidence=step.confidence,
+        complexity=task.complexity,
+        heuristic_id=task.heuristic_id,
+        prediction_id=task.prediction_id,
+    )
+
+
+def tell_all(run: Run, plan: Plan) -> None:
+    """Say whose the tasks of a fleet were that is given up, and close its waves.
+
+    Args:
+        run: of the fleet; its fold knows what was told.
+        plan: of the fleet.
+    """
+    fleet = run.fleet
+    if fleet is None:
+        return
+    waves = set()
+    for step in plan.steps:
+        known = fleet.tasks.get(step.step_id)
+        if known is None or known.assigned is None:
+            run.record(_assigned(plan.plan_id, step, "", fleet))
+        assert step.task is not None
+        waves.add(step.task.wave)
+    for wave in sorted(waves):
+        if wave not in fleet.waves or not fleet.waves[wave].seq:
+            run.record(WaveFinished(plan=plan.plan_id, wave=wave))
 
 
 class WaveDriver(FleetDriver):
@@ -203,7 +230,7 @@ class WaveDriver(FleetDriver):
         self._wave = min(self._left)
         places = [place for place in self._by_wave[self._wave] if not self.is_settled(place)]
         uneven = self._fleet.last_imbalance > self.run.config.load_balance_threshold
-        anew = uneven or any(wave.rebalanced for wave in self._fleet.waves.values())
+        anew = uneven or self._fleet.rebalanced
         self.run.record(
             WaveStarted(plan=self.plan.plan_id, wave=self._wave, tasks=len(places), rebalanced=uneven)
         )

@@ -5,6 +5,7 @@ from collections import Counter
 from buddy.core.conflicts import Detector
 from buddy.core.findings import Findings
 from buddy.engine import doubts
+from buddy.engine.fleet import tell_all
 from buddy.engine.orchestrator import exit_code
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past, StepPast
@@ -73,21 +74,26 @@ async def cancel_all(run: Run, source: PlanSource, past: Past, by: str) -> int:
             if step.step_id not in steps and step.step_id not in expanded:
                 steps[step.step_id] = StepPast(step.tool, step.agent)
         for name, known in steps.items():
-            if known.status in (StepStatus.PENDING, StepStatus.HELD) and not known.in_doubt:
+            if known.status in (StepStatus.PENDING, StepStatus.HELD):
+                # Whether a call in doubt happened nobody knows, cancelled or not.
+                lost = known.in_doubt
+                known.status = StepStatus.UNKNOWN if lost else StepStatus.ABORTED
+                why = "Buddy stopped during the call; 'buddy resolve' records what a person finds out"
                 run.record(
                     Settled(
                         plan=plan.plan_id,
                         step=name,
                         agent=known.agent,
                         tool=known.tool,
-                        status=StepStatus.ABORTED,
+                        status=known.status,
                         final_mode=known.reached,
-                        rule="cancel",
-                        reason=f"cancelled by {by}",
+                        rule="live" if lost else "cancel",
+                        reason=why if lost else f"cancelled by {by}",
                     )
                 )
-                known.status = StepStatus.ABORTED
             tally[known.status] += 1
+        if plan.fleet:
+            tell_all(run, plan)
     return _finish(run, tally, f"cancelled by {by}")
 
 

@@ -24,7 +24,7 @@ from buddy.engine.recovery import Past
 from buddy.engine.run import Run
 from buddy.engine.scheduler import PlanDriver
 from buddy.errors import BadInput, Interrupted
-from buddy.journal.events import ConflictFound, PlanStarted, Reassigned, RunFinished
+from buddy.journal.events import ConflictFound, FleetPlan, PlanStarted, Reassigned, RunFinished
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
 from buddy.model.contract import ToolContract
@@ -53,6 +53,7 @@ class Survey(Struct, kw_only=True):
         steps: how many they declare.
         schedule: of the only plan, where there is one.
         fleet: of the plan of a fleet, where there is one.
+        fleet_at: its number among the plans.
     """
 
     findings: Findings
@@ -61,6 +62,7 @@ class Survey(Struct, kw_only=True):
     steps: int
     schedule: Schedule | None
     fleet: Schedule | None
+    fleet_at: int
 
 
 def detector(
@@ -102,6 +104,7 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
     plans = steps = 0
     schedule: Schedule | None = None
     fleet: Schedule | None = None
+    fleet_at = 0
     problems: list[str] = []
     for ordinal, plan in enumerate(source.plans()):
         for name in permissions.unknown_agents(plan, config.agents):
@@ -115,7 +118,8 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
         if problems:
             continue
         schedule = watch.plan(ordinal, plan)
-        fleet = schedule if plan.fleet else fleet
+        if plan.fleet:
+            fleet, fleet_at = schedule, ordinal
         used.update(dict.fromkeys(step.tool for step in plan.steps))
         plans, steps = plans + 1, steps + len(plan.steps)
     if problems:
@@ -127,6 +131,7 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
         steps=steps,
         schedule=schedule if plans == 1 else None,
         fleet=fleet,
+        fleet_at=fleet_at,
     )
 
 
@@ -220,9 +225,7 @@ def _admit(
             steps=len(plan.steps),
             chain=plan.chain,
             validation=plan.validation_results,
-            fleet=coordination.outlook(schedule, run.config, parallel_tasks(run.config))
-            if plan.fleet
-            else None,
+            fleet=outlook(schedule, run.config, findings, ordinal) if plan.fleet else None,
         )
     )
     given = {step.step_id: step.agent for step in plan.steps} if schedule.steps else {}
@@ -256,6 +259,12 @@ def _driver(board: Board, state: PlanState) -> PlanDriver:
             return WaveDriver(board, state, fleet, parallel)
         case "continuous":
             return ContinuousDriver(board, state, fleet, parallel)
+
+
+def outlook(schedule: Schedule, config: ExecutionConfig, findings: Findings, ordinal: int) -> FleetPlan:
+    """Say what the plan of a fleet sets out with, the conflicts that were found included."""
+    edges = findings.within(ordinal)
+    return coordination.outlook(schedule, config, parallel_tasks(config), edges)
 
 
 def parallel_tasks(config: ExecutionConfig) -> int:

@@ -23,6 +23,7 @@ from buddy.core.ordering import Schedule
 from buddy.engine import orchestrator
 from buddy.engine.checking import ceilings
 from buddy.engine.manual import cancel_all, resolve_step, undo_by_hand
+from buddy.engine.orchestrator import Survey
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
 from buddy.engine.verification import Report
@@ -341,15 +342,15 @@ def check(inputs: Sequence[str], tool_files: Sequence[str], config: ExecutionCon
             conflicts=known.findings.conflicts,
             plans=known.plans,
             count=known.steps,
-            fleet=None if known.fleet is None else _outlook(known.fleet, config),
+            fleet=None if known.fleet is None else _outlook(known.fleet, known, config),
         )
 
 
-def _outlook(schedule: Schedule, config: ExecutionConfig) -> FleetOutlook:
-    parallel = orchestrator.parallel_tasks(config)
+def _outlook(schedule: Schedule, known: Survey, config: ExecutionConfig) -> FleetOutlook:
+    edges = known.findings.within(known.fleet_at)
     return FleetOutlook(
-        plan=coordination.outlook(schedule, config, parallel),
-        loads=list(coordination.loads(schedule, parallel)),
+        plan=orchestrator.outlook(schedule, config, known.findings, known.fleet_at),
+        loads=list(coordination.loads(schedule, orchestrator.parallel_tasks(config), edges)),
     )
 
 

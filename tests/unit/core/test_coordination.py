@@ -58,8 +58,9 @@ def test_a_wave_waits_for_the_last_of_the_one_before_it() -> None:
 
 def test_without_waves_whoever_is_free_takes_the_task() -> None:
     slots = [Slot(0.0, 3.0, 0), Slot(0.0, 1.0, 1), Slot(3.0, 7.0, 0)]
-    assert list_schedule(example(), 4) == slots
-    assert expectation(example(kind="continuous"), 4) == slots
+    free = (task("a", 3.0), task("b", None), task("c", 4.0, "a"))
+    assert list_schedule(schedule(*free), 4) == slots
+    assert expectation(schedule(*free, kind="continuous"), 4) == slots
     told = outlook(example(kind="continuous"), ExecutionConfig(), 4)
     assert (told.kind, told.expected_s, told.without_barrier_s) == ("continuous", 7.0, 7.0)
 
@@ -90,9 +91,8 @@ def test_each_agent_of_a_wave_has_its_load() -> None:
         Load(wave=2, agent="y", tasks=1, load_s=4.0, start_s=4.0, finish_s=8.0),
     ]
     assert list(loads(example(kind="continuous"), 4)) == [
-        Load(wave=1, agent="x", tasks=1, load_s=3.0, start_s=0.0, finish_s=3.0),
-        Load(wave=1, agent="y", tasks=1, load_s=1.0, start_s=0.0, finish_s=1.0),
-        Load(wave=2, agent="x", tasks=1, load_s=4.0, start_s=3.0, finish_s=7.0),
+        Load(wave=1, agent="x", tasks=2, load_s=4.0, start_s=0.0, finish_s=4.0),
+        Load(wave=2, agent="y", tasks=1, load_s=4.0, start_s=3.0, finish_s=7.0),
     ]
 
 
@@ -100,3 +100,10 @@ def test_seconds_are_rounded_to_the_microsecond() -> None:
     thirds = [task(name, 0.1) for name in "abc"]
     (load,) = loads(schedule(*thirds, agents=("x",)), 1)
     assert (load.load_s, load.finish_s) == (0.3, 0.3)
+
+
+def test_what_conflicts_make_wait_is_expected_to_wait() -> None:
+    plan = schedule(task("a", 3.0), task("b", 4.0))
+    assert [slot.start for slot in expectation(plan, 4)] == [0.0, 0.0]
+    assert [slot.start for slot in expectation(plan, 4, {1: [0]})] == [0.0, 3.0]
+    assert outlook(plan, ExecutionConfig(), 4, {1: [0]}).without_barrier_s == 7.0

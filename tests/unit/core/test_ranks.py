@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -6,6 +7,13 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from buddy.core.ranks import Graph, Slot, critical_path, expected, lower_bound, upward_ranks
+
+
+def timed(
+    seconds: Sequence[float], needs: Graph, agents: Sequence[int | None], size: int, **more: Any
+) -> list[Slot]:
+    """When tasks should run, where each agent does one at a time."""
+    return expected(seconds, needs, agents, [1] * size, **more)
 
 
 class Dag(Struct):
@@ -19,7 +27,7 @@ class Dag(Struct):
 
     def schedule(self, *, given: bool, waves: bool = False, parallel: int | None = None) -> list[Slot]:
         agents = self.agents if given else [None] * len(self.seconds)
-        return expected(
+        return timed(
             self.seconds,
             self.needs,
             agents,
@@ -84,7 +92,7 @@ def test_no_schedule_is_shorter_than_the_critical_path_or_the_shared_work(
 
 
 def test_whoever_is_free_takes_the_largest_rank() -> None:
-    assert expected(SECONDS, NEEDS, [None] * 5, 2) == [
+    assert timed(SECONDS, NEEDS, [None] * 5, 2) == [
         Slot(0.0, 3.0, 0),
         Slot(0.0, 2.0, 1),
         Slot(3.0, 7.0, 0),
@@ -94,7 +102,7 @@ def test_whoever_is_free_takes_the_largest_rank() -> None:
 
 
 def test_a_larger_rank_overtakes_what_stands_before_it() -> None:
-    assert expected([1.0, 2.0, 5.0], [(), (), ()], [None] * 3, 1) == [
+    assert timed([1.0, 2.0, 5.0], [(), (), ()], [None] * 3, 1) == [
         Slot(7.0, 8.0, 0),
         Slot(5.0, 7.0, 0),
         Slot(0.0, 5.0, 0),
@@ -103,7 +111,7 @@ def test_a_larger_rank_overtakes_what_stands_before_it() -> None:
 
 def test_an_agent_does_its_own_tasks_one_after_another() -> None:
     # d, of the larger rank, waits for b as c waits for a; agent 0 takes a, c, e and agent 1 the rest
-    assert expected(SECONDS, NEEDS, [0, 0, 1, 1, 0], 2) == [
+    assert timed(SECONDS, NEEDS, [0, 0, 1, 1, 0], 2) == [
         Slot(0.0, 3.0, 0),
         Slot(3.0, 5.0, 0),
         Slot(11.0, 15.0, 1),
@@ -113,7 +121,7 @@ def test_an_agent_does_its_own_tasks_one_after_another() -> None:
 
 
 def test_an_agent_without_a_task_of_its_own_helps_with_what_is_anybodys() -> None:
-    assert expected([2.0, 3.0, 4.0], [(), (), ()], [0, None, None], 2) == [
+    assert timed([2.0, 3.0, 4.0], [(), (), ()], [0, None, None], 2) == [
         Slot(0.0, 2.0, 0),
         Slot(2.0, 5.0, 0),
         Slot(0.0, 4.0, 1),
@@ -121,30 +129,30 @@ def test_an_agent_without_a_task_of_its_own_helps_with_what_is_anybodys() -> Non
 
 
 def test_an_agent_that_was_busy_with_its_own_is_called_once_for_what_is_anybodys() -> None:
-    slots = expected([1.0, 1.0, 1.0, 1.0, 1.0], [(), (), (0,), (0,), (0,)], [0, 1, None, None, None], 3)
+    slots = timed([1.0, 1.0, 1.0, 1.0, 1.0], [(), (), (0,), (0,), (0,)], [0, 1, None, None, None], 3)
     assert [(slot.start, slot.agent) for slot in slots] == [(0.0, 0), (0.0, 1), (1.0, 0), (1.0, 1), (1.0, 2)]
 
 
 def test_a_wave_waits_for_the_one_before_it() -> None:
-    assert expected([1.0, 4.0, 1.0], [(), (), (0,)], [0, 1, 0], 2, waves=[1, 1, 2])[2] == Slot(4.0, 5.0, 0)
-    assert expected([1.0, 4.0, 1.0], [(), (), (0,)], [0, 1, 0], 2)[2] == Slot(1.0, 2.0, 0)
+    assert timed([1.0, 4.0, 1.0], [(), (), (0,)], [0, 1, 0], 2, waves=[1, 1, 2])[2] == Slot(4.0, 5.0, 0)
+    assert timed([1.0, 4.0, 1.0], [(), (), (0,)], [0, 1, 0], 2)[2] == Slot(1.0, 2.0, 0)
 
 
 def test_waves_are_taken_by_number_whatever_the_order_of_the_tasks() -> None:
-    assert expected([1.0, 2.0], [(), ()], [0, 0], 1, waves=[7, 3]) == [Slot(2.0, 3.0, 0), Slot(0.0, 2.0, 0)]
+    assert timed([1.0, 2.0], [(), ()], [0, 0], 1, waves=[7, 3]) == [Slot(2.0, 3.0, 0), Slot(0.0, 2.0, 0)]
 
 
 def test_no_more_run_at_once_than_may() -> None:
-    slots = expected([1.0] * 4, [()] * 4, [0, 1, 2, 3], 4, parallel=3)
+    slots = timed([1.0] * 4, [()] * 4, [0, 1, 2, 3], 4, parallel=3)
     assert [slot.start for slot in slots] == [0.0, 0.0, 0.0, 1.0]
 
 
 def test_tasks_that_take_no_time_are_done_in_no_time() -> None:
-    assert end(expected([0.0, 0.0, 0.0], [(), (0,), (1,)], [None, 0, None], 1)) == 0.0
+    assert end(timed([0.0, 0.0, 0.0], [(), (0,), (1,)], [None, 0, None], 1)) == 0.0
 
 
 def test_nothing_takes_no_time() -> None:
-    assert expected([], [], [], 3) == []
+    assert timed([], [], [], 3) == []
 
 
 @given(dags())
@@ -203,3 +211,10 @@ def test_an_agent_idles_only_when_none_of_its_tasks_is_ready(dag: Dag) -> None:
                 if one.agent == slot.agent and one.end > ready and one.start < slot.start
             )
             assert busy == slot.start - ready
+
+
+def test_an_agent_with_several_hands_does_several_tasks_at_once() -> None:
+    slots = expected([2.0] * 5, [()] * 5, [0, 0, 0, None, None], [2, 1])
+    assert [(slot.start, slot.agent) for slot in slots] == [(0.0, 0), (0.0, 0), (2.0, 0), (0.0, 1), (2.0, 0)]
+    alone = expected([1.0] * 6, [()] * 6, [None] * 6, [4])
+    assert [slot.start for slot in alone] == [0.0] * 4 + [1.0] * 2

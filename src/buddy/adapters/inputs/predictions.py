@@ -1,6 +1,7 @@
 """A folder of predictions: `predicted_tasks.jsonl`, and `predicted_schedule.jsonl` where there is one."""
 
 import hashlib
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -74,6 +75,8 @@ def read_folder(path: Path, label: str, plan_id: str, crew: Crew) -> tuple[Plan,
 
 def _lines(path: Path, label: str, take: Callable[[bytes], None], *, optional: bool) -> list[bytes]:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BadInput(f"{label}: expected a file of predictions, found a folder, pipe or device")
         data = path.read_bytes()
     except FileNotFoundError as problem:
         if optional:
