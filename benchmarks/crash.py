@@ -19,7 +19,7 @@ from pathlib import Path
 # In place of this folder, in which `crash` is this file.
 sys.path[0] = str(Path(__file__).parents[1] / "tests")
 
-from crash import injection, workload
+from crash import injection, workload  # noqa: E402 - the path above comes first
 
 Fault = tuple[str, str, int]
 

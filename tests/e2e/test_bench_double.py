@@ -37,6 +37,5 @@ def test_it_acts_once(cases: dict[str, dict[str, Any]], case: str, said: str | N
     assert said is None or said in found["said"][0]
 
 
-@pytest.mark.xfail(strict=True, reason="a run's folder older than the head that the home keeps is resumed")
 def test_a_copy_that_is_put_back_does_not_act_again(cases: dict[str, dict[str, Any]]) -> None:
     assert cases["put_back"]["seen"] == 1

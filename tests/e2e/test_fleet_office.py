@@ -148,6 +148,12 @@ def test_every_file_is_rebuilt_to_the_same_bytes_and_a_forged_one_is_found(desk:
     forged.unlink()
     [violation] = wiring.verify(str(out)).violations
     assert violation.rule == "output_missing"
+    wiring.rebuild_outputs(str(out))
+    (out / "wave_9" / "agent_0").mkdir(parents=True)
+    (out / "wave_9" / "agent_0" / "executed_tasks.jsonl").touch()
+    [violation] = wiring.verify(str(out)).violations
+    assert violation.rule == "output_unexpected"
+    assert "wave_9/agent_0/executed_tasks.jsonl" in violation.message
 
 
 def test_feedback_goes_to_the_folders_that_are_configured(desk: Path) -> None:

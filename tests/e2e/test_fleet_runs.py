@@ -300,6 +300,22 @@ def test_a_run_takes_one_fleet() -> None:
     assert not Path("out").exists()
 
 
+def test_a_simulation_cannot_outlast_the_calendar() -> None:
+    place = folder(*(task(f"t{number}", estimated_duration_s=1e9) for number in range(2)))
+    with pytest.raises(BadInput, match="at most 1,000,000,000 s of estimated work in virtual time"):
+        simulate(place)
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("name", ["predicted_tasks.jsonl", "predicted_schedule.jsonl"])
+def test_a_pipe_is_no_file_of_predictions(name: str) -> None:
+    place = folder(task("a"))
+    Path(place, name).unlink(missing_ok=True)
+    os.mkfifo(Path(place, name))
+    with pytest.raises(BadInput, match="found a folder, pipe or device"):
+        simulate(place)
+
+
 def test_a_fleet_goes_beside_plans() -> None:
     Path("plan.json").write_text(
         '{"plan_id":"p","steps":{"s":{"tool":"look","args":{"thing":"x"},"agent":"a"}}}'

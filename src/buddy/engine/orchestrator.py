@@ -33,6 +33,8 @@ from buddy.model.plan import Plan
 from buddy.ports import HomeStore, PlanSource, Toolbox
 
 LATE_GRACE_S = 5.0
+LONGEST_SIMULATION_S = 1e9
+"""Work whose retries, one after another, still end before the year 9999."""
 
 EXIT_OK, EXIT_NOT_ALL, EXIT_HELD, EXIT_UNKNOWN, EXIT_INTERRUPTED = 0, 1, 3, 4, 130
 _REASONS = {
@@ -106,6 +108,7 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
     fleet: Schedule | None = None
     fleet_at = 0
     problems: list[str] = []
+    simulated_s = 0.0
     for ordinal, plan in enumerate(source.plans()):
         for name in permissions.unknown_agents(plan, config.agents):
             known = ", ".join(sorted(config.agents))
@@ -120,8 +123,14 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
         schedule = watch.plan(ordinal, plan)
         if plan.fleet:
             fleet, fleet_at = schedule, ordinal
+        simulated_s += sum(step.estimated_duration_s or 0.0 for step in plan.steps)
         used.update(dict.fromkeys(step.tool for step in plan.steps))
         plans, steps = plans + 1, steps + len(plan.steps)
+    if config.clock == "virtual" and simulated_s > LONGEST_SIMULATION_S:
+        problems.append(
+            f"clock: expected at most {LONGEST_SIMULATION_S:,.0f} s of estimated work in virtual time, found"
+            f" {simulated_s:,.0f}"
+        )
     if problems:
         raise BadInput(problems[:100], max(0, len(problems) - 100))
     return Survey(

@@ -42,6 +42,7 @@ CHECKS: dict[str, str] = {
     "head_differs": "the journal ends where the home says that it ends",
     "output_missing": "every output is there",
     "output_differs": "every output is what the journal projects to",
+    "output_unexpected": "there is no file of a fleet that the journal does not project to",
     "plans_differ": "the plans beside the journal are those that the run began with",
     "blob_missing": "every large result is there",
     "blob_differs": "every large result is what was written",
@@ -87,6 +88,7 @@ def verify(
     lock_history: Sequence[LockState],
     approvals: Sequence[Approval],
     blobs: Callable[[str], bytes],
+    present: Iterable[str] = (),
 ) -> Report:
     """Check a run against everything that knows of it, and report all that is wrong.
 
@@ -98,6 +100,7 @@ def verify(
         lock_history: every epoch of the home's lock, oldest first; empty where it was never touched.
         approvals: that the home was asked for in this run.
         blobs: digest -> large result; raises `BuddyError` or `LookupError` where it cannot be had.
+        present: names of the files that a reader of a fleet's outputs would come upon.
     """
     known = head is not None
     beside = Beside(outputs, blobs)
@@ -109,6 +112,11 @@ def verify(
     found = {name: outputs(name) for name in expected}
     checked = tuple(name for name in compared if found[name] is not None)
     violations = [*reading.violations, *_output_violations(expected, found, broken=reading.broken)]
+    violations += [
+        Violation(rule="output_unexpected", seq=0, message=f"{name} is nothing that the journal projects to")
+        for name in present
+        if name not in expected and not reading.broken
+    ]
     return Report(
         run_id=reading.run_id,
         events=reading.at.seq,

@@ -38,7 +38,7 @@ from buddy.ports import Interaction, PlanSource, RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.files import FleetFiles
 from buddy.projections.outputs import together
-from buddy.wiring.folder import PLANS, blob
+from buddy.wiring.folder import PLANS, blob, fleet_files
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
 from buddy.wiring.signing import here, signatures_of, with_signatures
 
@@ -255,6 +255,7 @@ def verify(run: str, keys: Sequence[str] = ()) -> Report:
                 store.lock_history(),
                 store.approvals(time.time(), run_id),
                 lambda digest: blob(folder, digest),
+                fleet_files(folder),
             )
     return with_signatures(report, signatures)
 

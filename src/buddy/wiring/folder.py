@@ -85,3 +85,10 @@ def deliver_feedback(folder: Path, config: ExecutionConfig) -> None:
                 f"{target}: copying the feedback failed ({problem.strerror or problem}); the run is whole,"
                 f" and {source} holds it"
             ) from problem
+
+
+def fleet_files(folder: Path) -> list[str]:
+    """Return the names of the files in a run's folder that a reader of a fleet's outputs would come upon."""
+    patterns = ("wave_*/**/*", "feedback/**/*", "phase21_*", "PHASE_21_*")
+    found = (path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+    return sorted(str(path.relative_to(folder)) for path in found)

@@ -70,24 +70,33 @@ class Seal:
         self._clock = clock
 
     def agree(self, folder: Path, run_id: str, store: HomeStore) -> None:
-        """Refuse to go on with a run that somebody wrote anew: its next signature would cover that too.
+        """Refuse to go on with a run that is not the one that the home, or the key that signs, knows.
+
+        A folder from before its last rest would act again where the run has acted since; and what somebody
+        wrote anew would be covered by the next signature.
 
         Args:
             folder: of the run. That each line follows from the one before it is checked by who opens it.
             run_id: of the run.
-            store: the home, which keeps the run's head too.
+            store: the home, which keeps the run's head.
 
         Raises:
+            BadInput: the journal ends before the line that the home knows of.
             JournalDamaged: the journal is not what was signed with this key, or not what the home knows.
         """
-        if self._key is None:
-            return
         kept = {row.run_id: row.head for row in store.runs()}.get(run_id, Head())
-        earlier = Signatures(seal.read(folder), (self._key.public,), signing.proves)
+        keys = () if self._key is None else (self._key.public,)
+        earlier = Signatures(seal.read(folder) if keys else None, keys, signing.proves)
+        number = 0
         with (folder / NAME).open("rb") as lines:
             for number, line in enumerate(earlier.watch(lines), 1):
                 if number == kept.seq and kept.hash.encode() not in line:
                     _refuse(f"line {number} is not the one that the home knows of", folder, number)
+        if number < kept.seq:
+            raise BadInput(
+                f"{folder}: its journal has {number} lines, and the home knows of {kept.seq}: this is a copy"
+                " from before the run went on, and going on with it would do again what was done since"
+            )
         for found in earlier.contradictions():
             _refuse(found.message, folder, found.seq)
 

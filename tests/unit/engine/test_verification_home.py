@@ -50,6 +50,16 @@ def test_every_output_is_compared(name: str) -> None:
     assert case.found() == {"output_missing"}
 
 
+def test_a_file_of_a_fleet_that_nothing_projects_to_is_named() -> None:
+    case = case_of(told())
+    present = ["wave_9/a/executed_tasks.jsonl", LOG]
+    found = verify(
+        case.lines, case.outputs.get, case.head, case.locks, case.approvals, case.blobs.__getitem__, present
+    )
+    [violation] = found.violations
+    assert (violation.rule, present[0] in violation.message) == ("output_unexpected", True)
+
+
 def test_a_blob_is_what_its_name_says() -> None:
     case = case_of(told())
     case.blobs[BLOB_NAME] = BLOB + b" "
@@ -242,7 +252,7 @@ def test_every_check_is_broken_by_some_test_here() -> None:
     planted = set().union(
         *(expected for _, expected in (*DONE_TO_THE_BYTES.values(), *HOME_SAYS.values())),
         *(expected for _, expected in WRITTEN_ANEW.values()),
-        {"output_missing", "blob_missing", "blob_differs"},
+        {"output_missing", "output_unexpected", "blob_missing", "blob_differs"},
         {"plans_differ"},  # broken in test_beside
         SIGNATURES,  # broken in unit/core/test_signing
     )

@@ -173,7 +173,7 @@ def test_a_folder_instead_of_a_file_is_refused(name: str) -> None:
         write(TASKS, GOOD)
     Path("f", name).mkdir()
     assert problems() == [
-        f"the folder/{name}: expected predictions that can be read, found that they cannot: Is a directory"
+        f"the folder/{name}: expected a file of predictions, found a folder, pipe or device"
     ]
 
 
