@@ -61,6 +61,9 @@ class JournalStore(Protocol):
     head: Head
     """The last line that is durable or about to be."""
 
+    durable: Head
+    """The last line that is known to be durable."""
+
     def append(self, event: AnyEvent, time: str) -> Record:
         """Put an event at the end; it is durable after the next `flush`."""
         ...

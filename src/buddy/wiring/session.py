@@ -223,8 +223,8 @@ class Session:
         try:
             run.close()
         finally:
-            store.keep_head(run.run_id, run.journal.head, state)
-        self.seal.sign(folder, run.run_id, run.journal.head)
+            store.keep_head(run.run_id, run.journal.durable, state)
+        self.seal.sign(folder, run.run_id, run.journal.durable)
 
     @contextmanager
     def _books(self, store: SqliteHome) -> Iterator[HomeStore]:

@@ -22,6 +22,7 @@ class FileJournal:
     Attributes:
         folder: of the run.
         head: the last line appended; durable after `flush`.
+        durable: the last line that is known to be on the disk.
         cut: bytes of a torn last line that were cut off when the journal was opened.
     """
 
@@ -29,7 +30,7 @@ class FileJournal:
 
     def __init__(self, folder: Path, file: int, head: Head, cut: int, disk: Disk) -> None:
         self.folder = folder
-        self.head = head
+        self.head = self.durable = head
         self.cut = cut
         self._file = file
         self._disk = disk
@@ -49,13 +50,15 @@ class FileJournal:
         path = folder / NAME
         try:
             made = _make_folder(folder)
-            if path.exists() and path.stat().st_size:
+            if path.exists() and _holds_a_line(path):
                 raise _taken(folder)
             file = _locked(path, folder, os.O_CREAT)
             try:
-                # An empty journal is what a crash before the first line leaves: no run yet.
-                if os.fstat(file).st_size:
+                # Nothing, or a part of the first line, is what a crash leaves before there was a run.
+                if _holds_a_line(path):
                     raise _taken(folder)
+                if os.fstat(file).st_size:
+                    disk.truncate(file, 0)
                 for changed in (folder, *made):
                     disk.sync_folder(changed)
             except BaseException:
@@ -142,6 +145,7 @@ class FileJournal:
             self._disk.sync(self._file)
         except OSError as problem:
             raise self._stop("writing the journal", problem) from problem
+        self.durable = self.head
 
     def write_blob(self, data: bytes) -> str:
         """Keep a large result, durable when this returns; returns its SHA-256.
@@ -231,6 +235,11 @@ def _check(path: Path, seen: Callable[[Record], object] | None) -> tuple[Head, i
             if seen is not None:
                 seen(record)
     return reader.head, whole, whole
+
+
+def _holds_a_line(path: Path) -> bool:
+    with path.open("rb") as lines:
+        return lines.readline().endswith(b"\n")
 
 
 def _locked(path: Path, folder: Path, flags: int) -> int:

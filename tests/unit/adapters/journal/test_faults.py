@@ -55,6 +55,7 @@ def test_every_call_fails_once_and_what_was_promised_is_there(tmp_path: Path, co
         if journal is not None:
             assert_poisoned(journal, folder)
         assert len(disk.calls) == at_failure, "a failed disk was asked again"
+        assert journal is None or journal.durable.seq == durable
         assert_prefix(folder, durable)
 
 

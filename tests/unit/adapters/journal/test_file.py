@@ -106,6 +106,12 @@ class TestTaken:
         write(folder, 2)
         assert plans(folder) == [0, 1]
 
+    def test_a_part_of_the_first_line_is_no_run_either(self, folder: Path) -> None:
+        path = write(folder, 1)
+        path.write_bytes(path.read_bytes()[:-1])
+        write(folder, 2)
+        assert plans(folder) == [0, 1]
+
     def test_a_run_that_appears_at_the_last_moment_is_seen(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
