@@ -1,11 +1,12 @@
 """Tools whose every effect is a line of a file, and which can end the process at a chosen point.
 
 `EFFECTS` is the file; `CRASH` names the point as `WHAT:KEY`, where WHAT is `before`, `after` (a write),
-`undo-before` or `undo-after`; `PROBES` says which probes can tell: `yes` or `no`.
+`undo-before`, `undo-after` or `failure` (as `after`, once another call has failed); `PROBES` says which probes can tell: `yes` or `no`.
 """
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,10 @@ def log(key: str, ctx: CallContext) -> str:
     """Have an effect that may come twice."""
     point("before", key)
     act(f"log {key}")
+    while os.environ.get("CRASH") == f"failure:{key}":
+        if '"outcome":"failed"' in Path("out/journal.jsonl").read_text():
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.01)
     point("after", key)
     return key
 

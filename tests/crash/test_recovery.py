@@ -115,6 +115,21 @@ def test_what_may_come_twice_is_made_again(monkeypatch: pytest.MonkeyPatch) -> N
     assert events(Resolved) == []
 
 
+def test_what_may_come_twice_stays_unknown_where_its_plan_goes_no_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bad = {"tool": "put", "agent": "a", "confidence": 0.95, "args": {"key": "bad", "fail": True}}
+    log = {"tool": "log", "agent": "b", "confidence": 0.95, "args": {"key": "one"}}
+    document = {"plan_id": "p", "order": "parallel", "steps": {"bad": bad, "one": log}}
+    Path("plan.json").write_text(json.dumps(document))
+    die("failure:one")
+    result = resume(monkeypatch, probes=False)
+    assert steps(result) == {"FAILED": 1, "UNKNOWN": 1}
+    assert result.exit_code == 4
+    assert effects() == {"log one": 1}
+    assert steps(resume(monkeypatch, probes=False)) == {"FAILED": 1, "UNKNOWN": 1}
+
+
 def test_what_a_probe_found_to_have_happened_can_be_undone(monkeypatch: pytest.MonkeyPatch) -> None:
     plan(("put", "one"), ("put", "two"), ("put", "three"), three={"fail": True})
     die("after:two")

@@ -1,7 +1,7 @@
 """What nobody saw the end of when a run was cut off: live calls and undos, settled before anything goes on.
 
-A call that may be repeated is simply made again, and so is not here. Any other is never made again unless
-the tool's probe looked at the world and says that nothing happened.
+A call that may be repeated is simply made again. Any other is never made again unless the tool's probe
+looked at the world and says that nothing happened.
 """
 
 from buddy.core.rollback import Done, result_of
@@ -37,10 +37,17 @@ async def settle(run: Run, plan: PlanState) -> None:
 
 async def _call(run: Run, plan: PlanState, doubt: Doubt) -> None:
     done, tool = doubt.done, plan.tools.get(doubt.done.tool)
+    if doubt.repeatable:
+        # Told all the same: the call may never be made again, where the plan has stopped by now.
+        plan.repeats.add(done.step_id)
+        if not doubt.told:
+            _lost(run, plan, doubt, "Buddy stopped during the call, which may be made again")
+        return
     happened = await _happened(run, tool, done)
     if happened is None:
         if not doubt.told:
-            _lost(run, plan, doubt)
+            why = "Buddy stopped during the call; 'buddy resolve' records what a person finds out"
+            _lost(run, plan, doubt, why)
         return
     status = StepStatus.SUCCEEDED if happened else StepStatus.PENDING
     run.record(
@@ -67,7 +74,7 @@ async def _call(run: Run, plan: PlanState, doubt: Doubt) -> None:
     await run.durable()
 
 
-def _lost(run: Run, plan: PlanState, doubt: Doubt) -> None:
+def _lost(run: Run, plan: PlanState, doubt: Doubt, reason: str) -> None:
     done = doubt.done
     run.record(
         Settled(
@@ -78,7 +85,7 @@ def _lost(run: Run, plan: PlanState, doubt: Doubt) -> None:
             status=StepStatus.UNKNOWN,
             final_mode=doubt.reached,
             rule="live",
-            reason="Buddy stopped during the call; 'buddy resolve' records what a person finds out",
+            reason=reason,
         )
     )
 

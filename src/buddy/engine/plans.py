@@ -43,12 +43,14 @@ class Doubt(Struct, frozen=True, kw_only=True):
         done: the call.
         reached: the highest rung that was passed before it.
         told: the journal says already that nobody knows.
+        repeatable: the call may simply be made again.
     """
 
     place: int
     done: Done
     reached: Mode | None
     told: bool
+    repeatable: bool
 
 
 class PlanState:
@@ -82,6 +84,7 @@ class PlanState:
         self.stopped: tuple[StepStatus, str, str] | None = None
         self.doubts: list[Doubt] = []
         self.undo_doubts: list[Done] = []
+        self.repeats: set[str] = set()
         self.unsettled = size
         self.running = 0
         self._findings = findings

@@ -282,12 +282,11 @@ class Past:
         if not (step.in_doubt and step.status in OPEN):
             return StepStatus.PENDING if step.status is StepStatus.HELD else step.status
         contract = self.contracts.get(step.tool)
-        if contract is not None and contract.repeatable:
-            return StepStatus.PENDING
+        again = contract is not None and contract.repeatable
         done = _done(state, place, name, step, self._outcomes + len(state.doubts) + 1)
         told = step.status is StepStatus.UNKNOWN
-        state.doubts.append(Doubt(place=place, done=done, reached=step.reached, told=told))
-        return StepStatus.UNKNOWN
+        state.doubts.append(Doubt(place=place, done=done, reached=step.reached, told=told, repeatable=again))
+        return StepStatus.PENDING if again else StepStatus.UNKNOWN
 
     def _put_item(self, state: PlanState, place: int, name: str, step: StepPast) -> None:
         status = self._standing(state, place, name, step)

@@ -244,6 +244,9 @@ class PlanDriver:
         await self.run.interrupt.go_on()
         plan, step = self.plan, self.plan.step(place)
         skip = self._skipped(place)
+        if skip is not None and self._is_lost(step.step_id):
+            reason = "its call was cut off, and is not made again as its plan goes no further"
+            return Ending(status=StepStatus.UNKNOWN, reached=plan.reached(place), rule="live", reason=reason)
         if skip is not None:
             status, rule, reason = skip
             self.run.record(
@@ -263,6 +266,10 @@ class PlanDriver:
             return await fanout.climb_all(self.run, plan, place)
         args, problem = fanout.arguments(plan, place, plan.results)
         return await Climb(self.run, plan, place, step.step_id, args, problem=problem).climb()
+
+    def _is_lost(self, name: str) -> bool:
+        """Whether a call of a step, or of an item of it, is in doubt and was to be made again."""
+        return any(lost == name or lost.startswith(f"{name}[") for lost in self.plan.repeats)
 
     def _skipped(self, place: int) -> tuple[StepStatus, str, str] | None:
         plan = self.plan

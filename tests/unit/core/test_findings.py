@@ -42,3 +42,10 @@ def test_the_first_of_several_limits_stands() -> None:
     for _ in range(2):
         findings.restrict((0, 0), noted(findings, Strategy.DOWNGRADE))
     assert findings.ceilings[0, 0].reason == "c1: both use it"
+
+
+def test_the_edges_within_a_plan_are_those_between_its_own_steps() -> None:
+    edges = {(0, 1): [(0, 0), (1, 7)], (1, 7): [(0, 0)], (1, 8): [(1, 7)]}
+    findings = Findings(edges=edges)
+    assert findings.within(0) == {1: [0]}
+    assert findings.within(1) == {7: [], 8: [7]}
