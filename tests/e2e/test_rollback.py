@@ -249,6 +249,59 @@ def test_under_lock_an_undo_waits_for_a_resume(desk: Desk) -> None:
     assert not wiring.verify(run.folder).violations
 
 
+SHARED = """
+import asyncio, time
+from buddy import Call, InvalidArguments, Preview, Restored, Risk, tool, wiring
+
+@tool(name="shared.write", risk=Risk.MEDIUM, effect="write", undo="exact", resources=["shared"])
+async def write(takes: float, then: str) -> None:
+    \"\"\"Write, and let somebody lock the system or fail in the end.\"\"\"
+    await asyncio.sleep(takes)
+    if then == "lock":
+        store = wiring.home()
+        store.set_lock(True, "ada", "wait", time.time())
+        store.close()
+
+@write.preview
+async def _(takes: float, then: str) -> Preview:
+    return Preview()
+
+@write.undo
+async def _(call: Call, result: object) -> Restored:
+    return Restored(verified=True, exact=True)
+
+@tool(name="alone.fail", risk=Risk.MEDIUM, effect="write", undo="exact")
+async def fail() -> None:
+    \"\"\"Fail after a while.\"\"\"
+    await asyncio.sleep(0.3)
+    raise InvalidArguments("the other side said no")
+
+@fail.preview
+async def _() -> Preview:
+    return Preview()
+
+@fail.undo
+async def _(call: Call, result: object) -> None:
+    raise AssertionError("what never happened is not undone")
+"""
+
+
+def test_an_undo_that_waited_for_another_call_looks_at_the_lock_again(desk: Desk) -> None:
+    file, plans = desk.folder / "shared.py", desk.folder / "plans.jsonl"
+    file.write_text(SHARED, encoding="utf-8")
+    first = plan_of([("shared.write", {"takes": 0.0, "then": ""}), ("alone.fail", {})])
+    other = plan_of([("shared.write", {"takes": 1.0, "then": "lock"})]) | {"plan_id": "other"}
+    plans.write_text(f"{json.dumps(first)}\n{json.dumps(other)}\n", encoding="utf-8")
+    config = ExecutionConfig(mode=Mode.LIVE, output_dir=str(desk.folder / "run"))
+    run = wiring.run([str(plans)], [str(file)], config, granted_by="tester")
+    assert statuses(run) == {"SUCCEEDED": 2, "FAILED": 1}
+    assert rolled(run) == []
+    assert not wiring.verify(run.folder).violations
+    with closing(wiring.home()) as store:
+        store.set_lock(False, "ada", "go on", time.time())
+    assert rolled(wiring.resume(run.folder, [str(file)], by="ada")) == [("s1", "RESTORED_EXACT", True)]
+
+
 def test_a_failed_rehearsal_undoes_nothing_also_not_on_resume(desk: Desk) -> None:
     wrong = ("calendar.create_event", EVENT | {"duration": ""})
     plan = desk.folder / "plan.json"

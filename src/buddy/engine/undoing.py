@@ -36,10 +36,10 @@ async def roll_back(
         if only is not None and done.step_id != only:
             continue
         await run.interrupt.go_on()
-        if run.lock().engaged and not under_lock:
-            return False
         with run.interrupt.acts():
             result = await _undo(run, plan, done, trigger, under_lock=under_lock)
+        if result is None:
+            return False
         if result in RESTORED:
             plan.done.remove(done)
             place = plan.schedule.index.get(done.step_id.split("[")[0])
@@ -52,7 +52,8 @@ async def roll_back(
     return True
 
 
-async def _undo(run: Run, plan: PlanState, done: Done, trigger: str, *, under_lock: bool) -> UndoResult:
+async def _undo(run: Run, plan: PlanState, done: Done, trigger: str, *, under_lock: bool) -> UndoResult | None:
+    """Undo a call; returns None where the lock stopped it."""
     tool = plan.tools.get(done.tool)
     started = run.clock.monotonic()
     if tool is None or "undo" not in tool.handlers:
@@ -62,6 +63,9 @@ async def _undo(run: Run, plan: PlanState, done: Done, trigger: str, *, under_lo
         claims = () if run.config.isolate else claims_of(tool.contract, done.args)
         await run.claims.take(holder, claims)
         try:
+            # Only here, as somebody may have locked the system while the claims were another's.
+            if run.lock().engaged and not under_lock:
+                return None
             run.record(
                 UndoIntent(
                     plan=plan.plan_id,
