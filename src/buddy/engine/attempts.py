@@ -54,6 +54,7 @@ async def attempt(
     try:
         if in_thread:
             task = asyncio.ensure_future(work)
+            task.add_done_callback(_heard)
             done, _ = await asyncio.wait((task,), timeout=contract.timeout_s)
             return Passed(task.result()) if done else StillRunning(task)
         first = _first_step(work)
@@ -65,6 +66,12 @@ async def attempt(
         raise
     except Exception as problem:  # noqa: BLE001 - a tool may raise anything; every kind becomes a record
         return error_of(problem, contract, mode, redact)
+
+
+def _heard(task: "asyncio.Task[Any]") -> None:
+    """Take note of how a call ended that nobody waits for any more, as its run stopped."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _first_step(work: Coroutine[Any, Any, Any]) -> Any:
