@@ -44,7 +44,9 @@ def inject_all(place: Path, every: int, jobs: int) -> int:
     workload.prepare(place / "undisturbed")
     calls = injection.counted(place / "undisturbed")
     state = workload.state_of(place / "undisturbed")
-    faults = faults_of(calls, every)
+    workload.prepare(place / "watched")
+    lines = injection.counted(place / "watched", workload.journal(place / "watched"))
+    faults = faults_of(calls, lines, every)
     print(f"calls of the main thread: {dict(calls)}; {len(faults):,} faults", flush=True)
 
     def inject(numbered: tuple[int, Fault]) -> list[str]:
@@ -73,11 +75,17 @@ def inject_all(place: Path, every: int, jobs: int) -> int:
     return wrong
 
 
-def faults_of(calls: Mapping[str, int], every: int) -> list[Fault]:
-    """Return every fault: a kill at each call, and an error at each call on the journal."""
+def faults_of(calls: Mapping[str, int], lines: Mapping[str, int], every: int) -> list[Fault]:
+    """Return every fault: a kill at each call, and an error at each call on the journal.
+
+    Args:
+        calls: how often a run makes each, and
+        lines: on its journal alone.
+        every: take every n-th.
+    """
     faults = [("SIGKILL", call, nth) for call in injection.CALLS for nth in range(1, calls[call] + 1, every)]
-    faults += [("EIO", "fdatasync", nth) for nth in range(1, calls["write"], every)]
-    faults += [("ENOSPC", "write", nth) for nth in range(1, calls["write"], every)]
+    for kind, call in (("EIO", "fdatasync"), ("ENOSPC", "write")):
+        faults += [(kind, call, nth) for nth in range(1, lines[call] + 1, every)]
     return faults
 
 

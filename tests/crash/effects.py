@@ -1,7 +1,8 @@
 """Tools whose every effect is a line of a file, and which can end the process at a chosen point.
 
 `EFFECTS` is the file; `CRASH` names the point as `WHAT:KEY`, where WHAT is `before`, `after` (a write),
-`undo-before`, `undo-after` or `failure` (as `after`, once another call has failed); `PROBES` says which probes can tell: `yes` or `no`.
+`undo-before`, `undo-after` or `failure` (as `after`, once another call has failed); `PROBES` says whether
+the probes can tell: `yes` or `no`.
 """
 
 import os

@@ -24,10 +24,16 @@ def possible() -> bool:
     return done.returncode == 0
 
 
-def counted(folder: Path) -> Counter[str]:
-    """Run undisturbed and count the calls of each kind that the main thread makes."""
+def counted(folder: Path, *paths: Path) -> Counter[str]:
+    """Run undisturbed and count the calls of each kind that the main thread makes.
+
+    Args:
+        folder: that was prepared.
+        paths: only calls on these files count; all do where none is given.
+    """
     log = folder / "calls"
-    done = workload.start(folder, ("strace", "-f", "-e", f"trace={','.join(CALLS)}", "-o", str(log)))
+    only = tuple(word for path in paths for word in ("-P", str(path)))
+    done = workload.start(folder, ("strace", "-f", "-o", str(log), *only, "-e", f"trace={','.join(CALLS)}"))
     assert done.returncode == 1, done.stderr
     pids: Counter[str] = Counter()
     calls: dict[str, Counter[str]] = {}
@@ -80,9 +86,7 @@ def failed(folder: Path, call: str, error: str, number: int, undisturbed: worklo
         error: `EIO` for example.
     """
     workload.prepare(folder)
-    (folder / "out").mkdir()
-    journal = folder / "out" / "journal.jsonl"
-    journal.touch()
+    journal = workload.journal(folder)
     done = workload.start(folder, under(call, number, f"error={error}", journal))
     found = []
     if done.returncode != 74 or "resume" not in done.stderr or "Traceback" in done.stderr:
@@ -102,9 +106,13 @@ AFTER_A_STOP = frozenset(
         "intent_without_outcome",
         "output_differs",
         "output_missing",
+        "approval_differs",
     }
 )
-"""What verify may say of a run that stopped closed and was not resumed yet."""
+"""What verify may say of a run that stopped closed and was not resumed yet.
+
+The last, as the home consumes an approval before the intent that it is for is written.
+"""
 
 
 def _with(done: "subprocess.CompletedProcess[str]", found: list[str]) -> list[str]:

@@ -108,6 +108,14 @@ def _step(tool: str, key: str, agent: str) -> dict[str, Any]:
     return {"tool": tool, "agent": agent, "confidence": 0.95, "args": {"key": key}}
 
 
+def journal(folder: Path) -> Path:
+    """Put an empty journal where that of the run will be, so that it can be named before; returns it."""
+    path = folder / "out" / "journal.jsonl"
+    path.parent.mkdir()
+    path.touch()
+    return path
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment in which the run lives in its folder alone."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("BUDDY_", "DRY_RUN"))}

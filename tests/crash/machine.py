@@ -1,0 +1,126 @@
+"""The machine of a simulation: on its disk and in its home every call is a point of failure."""
+
+import os
+from typing import Any
+
+from msgspec import Struct
+
+from buddy.adapters.home import SqliteHome
+from buddy.adapters.journal.disk import Disk
+
+DURABLE = frozenset({"register_run", "set_lock", "admit", "ask", "vote", "cancel_approvals"})
+"""Transactions of the home that survive the loss of power by themselves."""
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+class Fault(Struct, frozen=True):
+    """What goes wrong.
+
+    Attributes:
+        at: number of the point, from 1; 0 is never.
+        kind: `kill`, `power`, `EIO` or `ENOSPC`.
+        torn: share of the bytes of the write in flight, or not yet synced, that are on the disk all the same.
+    """
+
+    at: int
+    kind: str
+    torn: float
+
+
+class Machine:
+    """Counts the points at which something can go wrong, and lets it go wrong at one of them.
+
+    Attributes:
+        dead: the process is gone: nothing that it does has an effect any more.
+        synced: bytes of the journal that survive the loss of power.
+        snapshot: the home's database as of its last durable transaction.
+    """
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.points = 0
+        self.dead = False
+        self.synced = 0
+        self.snapshot = b""
+
+    def point(self, *, disk: bool = False) -> None:
+        """Pass a point."""
+        if self.dead:
+            raise Died
+        self.points += 1
+        if self.points != self.fault.at:
+            return
+        if self.fault.kind in ("kill", "power"):
+            self.dead = True
+            raise Died
+        if disk:
+            raise OSError(5 if self.fault.kind == "EIO" else 28, self.fault.kind)
+
+
+class SimDisk(Disk):
+    """A disk on which every call is a point, before and after it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def write(self, file: int, data: memoryview) -> int:
+        machine = self._machine
+        before = machine.points
+        try:
+            machine.point(disk=True)
+        except (Died, OSError):
+            if machine.points > before:
+                super().write(file, data[: int(len(data) * machine.fault.torn)])
+            raise
+        done = super().write(file, data)
+        machine.point()
+        return done
+
+    def sync(self, file: int) -> None:
+        self._machine.point(disk=True)
+        super().sync(file)
+        self._machine.synced = os.fstat(file).st_size
+        self._machine.point()
+
+
+class SimHome:
+    """The real home, each of whose transactions is a point."""
+
+    def __init__(self, home: SqliteHome, machine: Machine) -> None:
+        self._home = home
+        self._machine = machine
+        self.key = home.key
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._home, name)
+        if not callable(found):
+            return found
+
+        def call(*args: Any, **more: Any) -> Any:
+            self._machine.point()
+            answer = found(*args, **more)
+            if name in DURABLE:
+                self.keep()
+            self._machine.point()
+            return answer
+
+        return call
+
+    def keep(self) -> None:
+        """Note what survives the loss of power."""
+        self._machine.snapshot = snapshot(self._home)
+
+    def close(self) -> None:
+        """Let go of the database, as a process does that ends, in good order or not."""
+        if self._machine.dead:
+            self._home._let_go()
+        else:
+            self._home.close()
+
+
+def snapshot(home: SqliteHome) -> bytes:
+    """Return the whole database of a home."""
+    return home._database._connections[0].serialize()

@@ -1,0 +1,89 @@
+"""Buddy with one of its protections taken out: what the simulation must find, each."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from buddy.adapters.home import approvals, ledger
+from buddy.adapters.journal import file as journal_file
+from buddy.core import gate
+from buddy.core.duplicates import ActionIndex
+from buddy.engine.limits import Claims
+from buddy.engine.recovery import Past
+from buddy.engine.run import Run
+from buddy.journal import codec
+from buddy.model.home import LockState
+from buddy.model.outcome import StepStatus
+from crash.machine import SimDisk
+
+
+@contextmanager
+def _intents_not_synced() -> Iterator[None]:
+    begin = Run._begin_all
+
+    def quick(run: Run) -> None:
+        with patch.object(Run, "flush", lambda run: None):
+            begin(run)
+
+    with patch.object(Run, "_begin_all", quick):
+        yield
+
+
+def _outcomes_not_synced() -> AbstractContextManager[Any]:
+    def durable(run: Run) -> "asyncio.Future[None]":
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    return patch.object(Run, "durable", durable)
+
+
+def _unclaimed() -> AbstractContextManager[Any]:
+    async def take(claims: Claims, holder: str, wanted: object) -> None:
+        return
+
+    return patch.multiple(Claims, take=take, give=lambda claims, holder: None)
+
+
+@contextmanager
+def _duplicates_made() -> Iterator[None]:
+    with (
+        patch.object(ledger, "earlier", lambda *args, **more: iter(())),
+        patch.object(ActionIndex, "find", lambda actions, digest, resources: None),
+    ):
+        yield
+
+
+def _calls_in_doubt_repeated() -> AbstractContextManager[Any]:
+    standing = Past._standing
+
+    def again(past: Past, state: Any, place: int, name: str, step: Any) -> StepStatus:
+        found = standing(past, state, place, name, step)
+        if found is not StepStatus.UNKNOWN:
+            return found
+        state.doubts.pop()
+        return StepStatus.PENDING
+
+    return patch.object(Past, "_standing", again)
+
+
+MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "an intent is not on the disk before its call": _intents_not_synced,
+    "an outcome is not on the disk before anybody goes on": _outcomes_not_synced,
+    "nobody is asked": lambda: patch.object(gate, "approval_reasons", lambda facts: ()),
+    "an approval is not consumed": lambda: patch.object(approvals, "consume", lambda *args: None),
+    "nothing is claimed": _unclaimed,
+    "duplicates are made": _duplicates_made,
+    "two processes may have a journal": lambda: patch.object(journal_file.fcntl, "flock", lambda *args: None),
+    "a torn line stays": lambda: patch.object(SimDisk, "truncate", lambda disk, file, size: None),
+    "the chain is not checked": lambda: patch.object(
+        codec, "_checked", lambda line, before, number: line[-67:-3].decode("ascii", "replace")
+    ),
+    "the lock is not looked at": lambda: patch.object(
+        ledger.lock, "state", lambda connection: LockState(epoch=0, engaged=False)
+    ),
+    "a call in doubt is made again": _calls_in_doubt_repeated,
+}
+"""What is taken out -> how."""

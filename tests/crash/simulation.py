@@ -1,0 +1,291 @@
+"""The real engine in a simulated world: clock, disk, tools and people, and faults at every point.
+
+A seed makes a plan, tools that fail or dawdle, people who lock, unlock and decide at any time, and a fault:
+the process dies before or after a write, an fsync, a transaction of the home or an effect, with or without
+the power; an fsync or a write fails. The run is resumed until nothing is in its way, and then the checker
+looks at the world, the journal and the home.
+"""
+
+import gc
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from msgspec import Struct, field
+
+from buddy import ExecutionConfig, Mode, wiring
+from buddy.adapters.home import SqliteHome
+from buddy.adapters.inputs.plans import PlanObjects
+from buddy.adapters.journal import FileJournal, sink
+from buddy.adapters.journal import file as journal_file
+from buddy.adapters.journal.disk import Disk
+from buddy.adapters.people import Quiet
+from buddy.adapters.system import VirtualClock
+from buddy.adapters.tools.catalogue import load
+from buddy.core.audit import Violation
+from buddy.engine import orchestrator
+from buddy.errors import BuddyError
+from buddy.model.approval import ApprovalState, Vote
+from buddy.model.config import RetryStrategy
+from buddy.wiring import commands, session
+from crash.machine import Died, Fault, Machine, SimDisk, SimHome
+from crash.world import World, tools
+
+POINTS = 160
+
+
+class Outcome(Struct):
+    """What became of a seed.
+
+    Attributes:
+        wrong: what does not hold, a sentence each.
+        faults: how often the run was cut off or stopped.
+        effects: how many there were.
+        exit: of the last part of the run, None where the journal was refused.
+    """
+
+    wrong: list[str] = field(default_factory=list)
+    faults: int = 0
+    effects: int = 0
+    exit: int | None = None
+
+
+class Simulation:
+    """One seed.
+
+    Args:
+        seed: makes everything.
+        folder: for the run and its home; it is taken away at the end.
+    """
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.rng = random.Random(seed)
+        self.folder = folder
+        self.out = folder / "out"
+        self.world = World(self.rng, self.out)
+        self.clock = VirtualClock()
+        self.machine = Machine(Fault(0, "kill", 0.0))
+        self.outcome = Outcome()
+        self.plans = self.world.plans()
+        self.run_id = ""
+
+    # one part of the run
+
+    @contextmanager
+    def _process(self, fault: Fault) -> Iterator[None]:
+        machine = self.machine = Machine(fault)
+        machine.synced = (self.out / "journal.jsonl").stat().st_size if self._begun() else 0
+        self.world.machine = machine
+        disk = SimDisk(machine)
+        opened: list[SimHome] = []
+
+        def home() -> Any:
+            found = SimHome(SqliteHome(self.folder / "home"), machine)
+            found.keep()
+            opened.append(found)
+            return found
+
+        class Journal(FileJournal):
+            @classmethod
+            def create(cls, folder: Path, *, disk: Disk | None = None) -> FileJournal:
+                return FileJournal.create(folder, disk=sim)
+
+            @classmethod
+            def open(cls, folder: Path, *, seen: Any = None, disk: Disk | None = None) -> FileJournal:
+                return FileJournal.open(folder, seen=seen, disk=sim)
+
+        sim, files = disk, list[tuple[int, int]]()
+        locked = journal_file._locked
+
+        def kept(path: Path, folder: Path, flags: int) -> int:
+            file = locked(path, folder, flags)
+            files.append((file, os.fstat(file).st_ino))
+            return file
+
+        outputs = sink.lock_outputs
+
+        def kept_outputs(folder: Path) -> int:
+            file = outputs(folder)
+            files.append((file, os.fstat(file).st_ino))
+            return file
+
+        with (
+            patch.object(journal_file, "_locked", kept),
+            patch.object(sink, "lock_outputs", kept_outputs),
+            patch.object(session, "home", home),
+            patch.object(session, "FileJournal", Journal),
+            patch("buddy.wiring.folder.FileJournal", Journal),
+        ):
+            try:
+                yield
+            finally:
+                for one in opened:
+                    one._home._let_go()
+                # What a dead process still holds would close files later, by numbers that are others' then.
+                self.world.leave()
+                gc.collect()
+                for file, inode in files:
+                    _close(file, inode)
+
+    def _session(self) -> session.Session:
+        loaded = load([], tools(self.world), seed=0, inline=True)
+        found = session.Session(self.config(), loaded, Quiet())
+        self.clock = _after(self.clock)
+        found.clock = self.clock
+        return found
+
+    def config(self) -> ExecutionConfig:
+        """Return the settings of the run."""
+        return ExecutionConfig(
+            mode=Mode.LIVE,
+            output_dir=str(self.out),
+            approvals="exit",
+            retry_strategy=RetryStrategy.LINEAR_BACKOFF,
+            linear_base=0.1,
+            max_retries=2,
+            breaker=False,
+            conflicts=self.world.strategies,
+            max_live_escalations=4,
+        )
+
+    def part(self, fault: Fault) -> None:
+        """Run, or go on, until the end or the fault."""
+        with self._process(fault):
+            self.world.people(self)
+            try:
+                self.outcome.exit = self._resume() if self._begun() else self._start()
+            except (Died, BuddyError, OSError, RuntimeError) as stopped:
+                if isinstance(stopped, RuntimeError) and not self.machine.dead:
+                    raise
+                self.outcome.faults += 1
+                self.outcome.exit = None
+        if self.machine.dead and self.machine.fault.kind == "power":
+            self._lose_power()
+
+    def _start(self) -> int:
+        source = PlanObjects(self.plans)
+        inputs = source.scan().inputs
+        found = self._session()
+        return found.execute(self.world.around(found.begin(source, inputs, "sim"))).exit_code
+
+    def _resume(self) -> int:
+        started = commands._opened(str(self.out))[1]
+        self.run_id = started.run_id
+        found = self._session()
+
+        async def work(run: Any, source: Any, past: Any) -> int:
+            watch = found.detector(run.home, run.key, started.run_id, False, ledger=False)
+            known = orchestrator.survey(source, found.config, watch)
+            again = found.detector(run.home, run.key, started.run_id, False, ledger=False)
+            return await orchestrator.carry_out(run, source, known, again, past)
+
+        main = found._take_up(self.out, started.run_id, "sim", work)
+        return found.execute(self.world.around(main)).exit_code
+
+    def _begun(self) -> bool:
+        journal = self.out / "journal.jsonl"
+        return journal.exists() and b"\n" in journal.read_bytes()
+
+    def _lose_power(self) -> None:
+        journal = self.out / "journal.jsonl"
+        if journal.exists():
+            whole = journal.read_bytes()
+            kept = self.machine.synced + int((len(whole) - self.machine.synced) * self.machine.fault.torn)
+            journal.write_bytes(whole[:kept])
+        if self.machine.snapshot:
+            for name in ("buddy.db-wal", "buddy.db-shm"):
+                (self.folder / "home" / name).unlink(missing_ok=True)
+            (self.folder / "home" / "buddy.db").write_bytes(_as_wal(self.machine.snapshot))
+
+    # the whole
+
+    def run(self) -> Outcome:
+        """Run the seed and return what does not hold."""
+        try:
+            faults = self.rng.choice((0, 1, 1, 1, 2))
+            for _ in range(faults):
+                kind = self.rng.choice(("kill", "kill", "power", "power", "EIO", "ENOSPC"))
+                self.part(Fault(self.rng.randint(1, POINTS), kind, self.rng.choice((0.0, 0.4, 1.0))))
+            if self.rng.random() < 0.1 and self._begun():
+                self._tamper()
+                return self.outcome
+            self._settle()
+            self.outcome.wrong += list(self.check())
+            self.outcome.effects = sum(self.world.effects.values())
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return self.outcome
+
+    def _settle(self) -> None:
+        """Open the lock, decide what is asked, and go on until nothing is held any more."""
+        for _ in range(6):
+            with closing(SqliteHome(self.folder / "home")) as home:
+                if home.lock_state().engaged:
+                    home.set_lock(False, "sim", "", self.clock.now())
+                for approval in home.approvals(self.clock.now(), None, ApprovalState.PENDING):
+                    vote = Vote(by="eve", approve=True, at="2030-01-01T00:00:00+00:00")
+                    home.vote(approval.request.approval_id, vote, self.clock.now())
+                    self.world.granted[approval.request.step_id] += 1
+            self.part(Fault(0, "kill", 0.0))
+            if self.outcome.exit != 3:
+                return
+
+    def _tamper(self) -> None:
+        """Change a digit somewhere in the journal: nobody may go on with it."""
+        journal = self.out / "journal.jsonl"
+        data = bytearray(journal.read_bytes())
+        end = data.rfind(b"\n")
+        digits = [place for place in range(end) if 48 <= data[place] <= 57]
+        place = self.rng.choice(digits)
+        data[place] = 48 + (data[place] - 47) % 10
+        journal.write_bytes(data)
+        self.part(Fault(0, "kill", 0.0))
+        if self.outcome.exit is not None:
+            self.outcome.wrong.append(f"tampered: went on with a journal of which byte {place} was changed")
+
+    def check(self) -> Iterator[str]:
+        """Yield what does not hold in the end."""
+        if self.outcome.exit is None:
+            yield "the run could not be ended"
+            return
+        yield from self.world.wrong
+        for violation in self.violations():
+            yield f"verify: {violation.rule}: {violation.message}"
+        yield from self.world.disagreements()
+
+    def violations(self) -> list[Violation]:
+        """Return what `buddy verify` finds."""
+        with patch("buddy.wiring.commands.home", lambda: SqliteHome(self.folder / "home")):
+            return list(wiring.verify(str(self.out)).violations)
+
+
+def _close(file: int, inode: int) -> None:
+    """Close a file, unless that was done and the number is another's by now."""
+    try:
+        if os.fstat(file).st_ino == inode:
+            os.close(file)
+    except OSError:
+        return
+
+
+def _after(clock: VirtualClock) -> VirtualClock:
+    """Return a clock that stands where another one does, a second later."""
+    later = VirtualClock()
+    later.elapsed = clock.elapsed + 1.0
+    return later
+
+
+def _as_wal(data: bytes) -> bytes:
+    """Return a serialized database marked as one with a write-ahead log, as it was."""
+    return data[:18] + b"\x02\x02" + data[20:]
+
+
+def count(outcomes: list[Outcome]) -> Counter[str]:
+    """Count what was found, by the beginning of its sentence."""
+    return Counter(sentence.split(":")[0] for outcome in outcomes for sentence in outcome.wrong)

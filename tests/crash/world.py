@@ -1,0 +1,262 @@
+"""The world of a simulation: plans, tools, effects and people, and what it knows by itself to be wrong."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from buddy import Call, CallContext, Preview, Restored, Risk, Tool, ToolError, tool
+from buddy.adapters.home import SqliteHome
+from buddy.adapters.journal import FileJournal
+from buddy.errors import BuddyError
+from buddy.journal.times import iso
+from buddy.model.approval import ApprovalState, Vote
+from buddy.model.config import DEFAULT_STRATEGIES
+from buddy.model.conflict import ConflictType, Strategy
+from crash.machine import snapshot
+
+T = TypeVar("T")
+AGENTS = ("a", "b", "c")
+TOOLS = ("put", "blind", "send", "log")
+TOLD = (b'"type":"outcome"', b'"type":"resolved"', b'"status":"UNKNOWN"')
+"""What a line holds that says what became of a live call."""
+
+
+class World:
+    """What is outside of Buddy.
+
+    Attributes:
+        effects: what happened, counted: `put KEY`, `undo KEY`.
+        granted: step -> how often a person approved.
+        wrong: what the world itself saw and must not be.
+        machine: on which Buddy runs now; a dead one has no effects.
+    """
+
+    def __init__(self, rng: random.Random, out: Path) -> None:
+        self.rng = rng
+        self.effects: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self.machine: Any = None
+        self.out = out
+        self.sources: dict[str, list[str]] = {}
+        self.strategies = dict(DEFAULT_STRATEGIES)
+        if rng.random() < 0.5:
+            # Without edges between steps only the claims keep two writers apart.
+            self.strategies[ConflictType.RESOURCE] = Strategy.ALLOW
+        self.granted: Counter[str] = Counter()
+        self._acting: Counter[str] = Counter()
+        self._flaky: dict[str, int] = {}
+        self._made_on: dict[str, Any] = {}
+        self._people: list[Coroutine[Any, Any, None]] = []
+
+    # what is to be done
+
+    def plans(self) -> list[dict[str, Any]]:
+        """Return the plans."""
+        return [self._plan(f"p{number}") for number in range(self.rng.choice((1, 1, 2)))]
+
+    def _plan(self, name: str) -> dict[str, Any]:
+        rng = self.rng
+        steps: dict[str, Any] = {}
+        for number in range(rng.randint(3, 8)):
+            key = f"{name}s{number}"
+            step: dict[str, Any] = {
+                "tool": rng.choice(TOOLS),
+                "agent": rng.choice(AGENTS),
+                "confidence": 0.95,
+                "args": {"key": key, "thing": rng.choice("xyz"), "dawdle": rng.choice((0.0, 0.0, 0.3))},
+            }
+            if rng.random() < 0.25:
+                step["args"]["fails"] = rng.choice((1, 1, 9))
+            if steps and rng.random() < 0.3:
+                step["depends_on"] = [rng.choice(list(steps))]
+            if rng.random() < 0.4:
+                step["group"] = rng.choice("gh")
+            steps[key] = step
+            self.sources[key] = step.get("depends_on", [])
+        self._repeat(steps)
+        return {"plan_id": name, "order": "parallel", "steps": steps}
+
+    def _repeat(self, steps: dict[str, Any]) -> None:
+        """Have a step ask once more for what another one does, on a thing that nobody else writes."""
+        chosen = [key for key, step in steps.items() if step["tool"] in ("put", "send", "blind")]
+        if not chosen or self.rng.random() < 0.7:
+            return
+        key = self.rng.choice(chosen)
+        steps[key]["args"] = {"key": key, "thing": f"only {key}"}
+        steps[f"{key}again"] = {**steps[key], "args": dict(steps[key]["args"]), "depends_on": [key]}
+        steps[f"{key}again"].pop("group", None)
+        self.sources[f"{key}again"] = [key]
+
+    # what happens
+
+    def look(self, step: str) -> None:
+        """Look at the world for a step: what it depends on must be on the disk before anybody acts on it."""
+        durable = (self.out / "journal.jsonl").read_bytes()[: self.machine.synced].splitlines()
+        for source in self.sources.get(step, ()):
+            name = f'"step":"{source}"'.encode()
+            told = any(name in line and any(how in line for how in TOLD) for line in durable)
+            if self._made_on.get(source) is self.machine and not told:
+                self.wrong.append(f"told too early: {step} went on with {source}, which is not on the disk")
+
+    async def act(self, kind: str, key: str, thing: str, dawdle: float, fails: int) -> str:
+        """Have an effect, or fail without one."""
+        self.machine.point()
+        if self._flaky.get(key, 0) < fails:
+            self._flaky[key] = self._flaky.get(key, 0) + 1
+            raise ToolError("not now")
+        self._acting[thing] += 1
+        if self._acting[thing] > 1:
+            self.wrong.append(f"two at once: {key} wrote {thing} while another did")
+        try:
+            if dawdle:
+                await asyncio.sleep(dawdle)
+            if self.machine.dead:
+                raise ToolError("nobody is there any more")
+            self._happen(f"{kind} {key}")
+            self._made_on[key] = self.machine
+        finally:
+            self._acting[thing] -= 1
+        self.machine.point()
+        return key
+
+    def _happen(self, what: str) -> None:
+        self.effects[what] += 1
+        if self.effects[what] > 1 and not what.startswith("log"):
+            self.wrong.append(f"twice: {what}")
+
+    def undo(self, key: str, machine: Any) -> None:
+        """Take an effect back."""
+        machine.point()
+        self._happen(f"undo {key}")
+        machine.point()
+
+    def there(self, key: str) -> bool:
+        """Whether an effect is there and not taken back; what may come twice is there once."""
+        return bool(self._count(key)) and not self.effects[f"undo {key}"]
+
+    # who else is there
+
+    def people(self, simulation: Any) -> None:
+        """Have people lock, unlock and decide while the next part of the run goes on."""
+        rng, folder, clock = self.rng, simulation.folder, simulation
+
+        async def meddle() -> None:
+            for _ in range(rng.randint(0, 4)):
+                await asyncio.sleep(rng.choice((0.05, 0.2, 0.6)))
+                home = SqliteHome(folder / "home")
+                try:
+                    now = clock.clock.now()
+                    if rng.random() < 0.3:
+                        home.set_lock(not home.lock_state().engaged, "eve", "a drill", now)
+                    for approval in home.approvals(now, None, ApprovalState.PENDING):
+                        if rng.random() < 0.7:
+                            vote = Vote(by="eve", approve=rng.random() < 0.9, at=iso(now))
+                            self.granted[approval.request.step_id] += vote.approve
+                            home.vote(approval.request.approval_id, vote, now)
+                    self.machine.snapshot = snapshot(home)
+                finally:
+                    home.close()
+
+        async def intrude() -> None:
+            await asyncio.sleep(rng.choice((0.0, 0.1, 0.4)))
+            try:
+                journal = FileJournal.open(self.out)
+            except BuddyError:
+                return
+            journal.close()
+            self.wrong.append("two processes: the journal of a run under way was opened by another")
+
+        self._people = [meddle(), intrude()]
+
+    def leave(self) -> None:
+        """Send home whoever did not come to do anything, as the process died first."""
+        for one in self._people:
+            one.close()
+        self._people = []
+
+    async def around(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run something with the people around it."""
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        others = [asyncio.get_running_loop().create_task(one) for one in self._people]
+        self._people = []
+        try:
+            return await main
+        finally:
+            for task in others:
+                task.cancel()
+
+    # right and wrong
+
+    def disagreements(self) -> Iterator[str]:
+        """Yield where the journal tells of the world what is not so."""
+        status: dict[str, str] = {}
+        tried: set[str] = set()
+        for line in (self.out / "journal.jsonl").read_text().splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                yield f"no journal: {line[:60]}"
+                continue
+            step = event.get("step", "").removesuffix("again")
+            if event["type"] == "intent":
+                tried.add(step)
+            if event["type"] == "outcome" and event["outcome"] == "succeeded" and not self._count(step):
+                yield f"told and not so: {step} succeeded, and nothing happened"
+            if event.get("step") == step and event.get("status"):
+                status[step] = event["status"]
+        for step, said in status.items():
+            if said in ("ROLLED_BACK", "ABORTED", "SKIPPED") and self.there(step):
+                yield f"told and not so: {step} is {said}, and its effect is there"
+        for what in self.effects:
+            kind, step = what.split(" ")
+            if kind in TOOLS and step not in tried:
+                yield f"not told: {what} happened without an intent"
+            if kind == "send" and not (self.granted[step] or self.granted[f"{step}again"]):
+                yield f"nobody asked: {what} happened, and nobody approved"
+
+    def _count(self, key: str) -> int:
+        return sum(self.effects[f"{kind} {key}"] for kind in TOOLS)
+
+
+def tools(world: World) -> list[Tool]:
+    """Return the tools of a world."""
+
+    def made(name: str, **contract: Any) -> Tool:
+        promise = tool(name=name, effect="write", permissions={"w"}, resources=["thing:{thing}"], **contract)
+
+        async def handler(ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0) -> str:
+            """Have an effect."""
+            return await world.act(name, key, thing, dawdle, fails)
+
+        built: Tool = promise(handler)
+
+        @built.preview
+        async def _(ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0) -> Preview:
+            world.look(ctx.step_id)
+            return Preview(changes=[thing, key])
+
+        if contract["undo"] != "none":
+
+            @built.undo
+            async def _(call: Call, result: Any) -> Restored:
+                world.undo(call.args["key"], world.machine)
+                return Restored(verified=True, exact=True)
+
+        if name in ("put", "send"):
+
+            @built.probe
+            async def _(call: Call) -> bool:
+                return world.there(call.args["key"])
+
+        return built
+
+    return [
+        made("put", risk=Risk.MEDIUM, undo="exact"),
+        made("blind", risk=Risk.MEDIUM, undo="exact"),
+        made("send", risk=Risk.HIGH, undo="none"),
+        made("log", risk=Risk.LOW, undo="exact", idempotent=True),
+    ]
