@@ -1,4 +1,4 @@
-"""Seeds of the simulation: the real engine on a simulated clock, disk, world and people, with faults anywhere.
+"""Seeds of the simulation: the real engine on a simulated clock, disk and world, with faults anywhere.
 
 What is checked after each: no effect twice, nothing LIVE that is not in the journal or that nobody approved,
 what the journal says agrees with the world, `buddy verify` finds nothing, one process at a time. The
@@ -12,7 +12,6 @@ import os
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -24,7 +23,7 @@ from crash.mutations import MUTATIONS  # noqa: E402 - the path above comes first
 from crash.simulation import Outcome, Simulation  # noqa: E402
 
 CHUNK = 250
-MEMORY = Path("/dev/shm")  # noqa: S108 - the folders in it have names of their own
+MEMORY = Path("/dev/shm")
 
 
 def main() -> None:

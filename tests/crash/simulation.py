@@ -38,6 +38,7 @@ from crash.machine import Died, Fault, Machine, SimDisk, SimHome
 from crash.world import World, tools
 
 POINTS = 160
+NOTHING = Fault(0, "kill", 0.0)
 
 
 class Outcome(Struct):
@@ -70,7 +71,7 @@ class Simulation:
         self.out = folder / "out"
         self.world = World(self.rng, self.out)
         self.clock = VirtualClock()
-        self.machine = Machine(Fault(0, "kill", 0.0))
+        self.machine = Machine(NOTHING)
         self.outcome = Outcome()
         self.plans = self.world.plans()
         self.run_id = ""
@@ -196,7 +197,7 @@ class Simulation:
         journal = self.out / "journal.jsonl"
         if journal.exists():
             whole = journal.read_bytes()
-            kept = self.machine.synced + int((len(whole) - self.machine.synced) * self.machine.fault.torn)
+            kept = self.machine.synced + round((len(whole) - self.machine.synced) * self.machine.fault.torn)
             journal.write_bytes(whole[:kept])
         if self.machine.snapshot:
             for name in ("buddy.db-wal", "buddy.db-shm"):
@@ -214,25 +215,63 @@ class Simulation:
                 self.part(Fault(self.rng.randint(1, POINTS), kind, self.rng.choice((0.0, 0.4, 1.0))))
             if self.rng.random() < 0.1 and self._begun():
                 self._tamper()
-                return self.outcome
-            self._settle()
-            self.outcome.wrong += list(self.check())
-            self.outcome.effects = sum(self.world.effects.values())
+            else:
+                self._end()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
         return self.outcome
 
+    def run_into(self, part: int, fault: Fault) -> Outcome:
+        """Run into one fault in one part of the run, go on to the end, and return what does not hold."""
+        try:
+            self._lead_to(part)
+            self.part(fault)
+            self._end()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return self.outcome
+
+    def until(self, part: int, at: int) -> tuple[int | None, bytes]:
+        """Run up to a point of a part.
+
+        Returns:
+            How many bytes of the journal are safe from the loss of power there, None where the part ends
+            before; and the journal.
+        """
+        try:
+            self._lead_to(part)
+            self.part(Fault(at, "power", 1.0))
+            journal = self.out / "journal.jsonl"
+            whole = journal.read_bytes() if journal.exists() else b""
+            return (self.machine.synced if self.machine.dead else None), whole
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _lead_to(self, part: int) -> None:
+        for _ in range(part):
+            self.part(NOTHING)
+            self.decide()
+
+    def _end(self) -> None:
+        self._settle()
+        self.outcome.wrong += list(self.check())
+        self.outcome.effects = sum(self.world.effects.values())
+
+    def decide(self) -> None:
+        """Open the lock, and approve whatever is asked."""
+        with closing(SqliteHome(self.folder / "home")) as home:
+            if home.lock_state().engaged:
+                home.set_lock(False, "sim", "", self.clock.now())
+            for approval in home.approvals(self.clock.now(), None, ApprovalState.PENDING):
+                vote = Vote(by="eve", approve=True, at="2030-01-01T00:00:00+00:00")
+                home.vote(approval.request.approval_id, vote, self.clock.now())
+                self.world.granted[approval.request.step_id] += 1
+
     def _settle(self) -> None:
-        """Open the lock, decide what is asked, and go on until nothing is held any more."""
+        """Go on until nothing is held any more."""
         for _ in range(6):
-            with closing(SqliteHome(self.folder / "home")) as home:
-                if home.lock_state().engaged:
-                    home.set_lock(False, "sim", "", self.clock.now())
-                for approval in home.approvals(self.clock.now(), None, ApprovalState.PENDING):
-                    vote = Vote(by="eve", approve=True, at="2030-01-01T00:00:00+00:00")
-                    home.vote(approval.request.approval_id, vote, self.clock.now())
-                    self.world.granted[approval.request.step_id] += 1
-            self.part(Fault(0, "kill", 0.0))
+            self.decide()
+            self.part(NOTHING)
             if self.outcome.exit != 3:
                 return
 
@@ -245,7 +284,7 @@ class Simulation:
         place = self.rng.choice(digits)
         data[place] = 48 + (data[place] - 47) % 10
         journal.write_bytes(data)
-        self.part(Fault(0, "kill", 0.0))
+        self.part(NOTHING)
         if self.outcome.exit is not None:
             self.outcome.wrong.append(f"tampered: went on with a journal of which byte {place} was changed")
 

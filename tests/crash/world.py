@@ -95,6 +95,8 @@ class World:
 
     def look(self, step: str) -> None:
         """Look at the world for a step: what it depends on must be on the disk before anybody acts on it."""
+        if self.machine.dead:
+            return
         durable = (self.out / "journal.jsonl").read_bytes()[: self.machine.synced].splitlines()
         for source in self.sources.get(step, ()):
             name = f'"step":"{source}"'.encode()

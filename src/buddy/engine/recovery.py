@@ -138,6 +138,8 @@ class Past:
                 step = self._step(event.plan, event.step, event.tool, event.agent)
                 step.attempts[2] = event.attempt
                 step.in_doubt, step.digest, step.key = True, event.digest, event.key
+                # Whatever was told of an earlier attempt is not told of this one.
+                step.status = StepStatus.PENDING
             case Outcome():
                 self._outcome(event)
             case UndoIntent():

@@ -52,7 +52,9 @@ async def roll_back(
     return True
 
 
-async def _undo(run: Run, plan: PlanState, done: Done, trigger: str, *, under_lock: bool) -> UndoResult | None:
+async def _undo(
+    run: Run, plan: PlanState, done: Done, trigger: str, *, under_lock: bool
+) -> UndoResult | None:
     """Undo a call; returns None where the lock stopped it."""
     tool = plan.tools.get(done.tool)
     started = run.clock.monotonic()
