@@ -37,6 +37,7 @@ class Machine:
         dead: the process is gone: nothing that it does has an effect any more.
         synced: bytes of the journal that survive the loss of power.
         snapshot: the home's database as of its last durable transaction.
+        kept: how many such transactions there were.
     """
 
     def __init__(self, fault: Fault) -> None:
@@ -45,6 +46,7 @@ class Machine:
         self.dead = False
         self.synced = 0
         self.snapshot = b""
+        self.kept = 0
 
     def point(self, *, disk: bool = False) -> None:
         """Pass a point."""
@@ -111,6 +113,7 @@ class SimHome:
 
     def keep(self) -> None:
         """Note what survives the loss of power."""
+        self._machine.kept += 1
         self._machine.snapshot = snapshot(self._home)
 
     def close(self) -> None:

@@ -57,6 +57,30 @@ class Outcome(Struct):
     exit: int | None = None
 
 
+class Stand(Struct, frozen=True):
+    """How everything stands at a point.
+
+    Attributes:
+        over: the part ended before.
+        journal: every line written, and
+        synced: how many bytes of it survive the loss of power.
+        kept: how many transactions of the home are durable.
+        effects: how often each happened.
+    """
+
+    over: bool
+    journal: bytes
+    synced: int
+    kept: int
+    effects: Counter[str]
+
+    def is_as(self, other: "Stand | None") -> bool:
+        """Whether all is as at another point of the same part; ids differ from one run to another."""
+        return other is not None and (len(self.journal), self.synced, self.kept, self.effects) == (
+            len(other.journal), other.synced, other.kept, other.effects
+        )  # fmt: skip
+
+
 class Simulation:
     """One seed.
 
@@ -231,19 +255,19 @@ class Simulation:
             shutil.rmtree(self.folder, ignore_errors=True)
         return self.outcome
 
-    def until(self, part: int, at: int) -> tuple[int | None, bytes]:
-        """Run up to a point of a part.
-
-        Returns:
-            How many bytes of the journal are safe from the loss of power there, None where the part ends
-            before; and the journal.
-        """
+    def until(self, part: int, at: int) -> Stand:
+        """Run up to a point of a part, and return how everything stands there."""
         try:
             self._lead_to(part)
             self.part(Fault(at, "power", 1.0))
             journal = self.out / "journal.jsonl"
-            whole = journal.read_bytes() if journal.exists() else b""
-            return (self.machine.synced if self.machine.dead else None), whole
+            return Stand(
+                over=not self.machine.dead,
+                journal=journal.read_bytes() if journal.exists() else b"",
+                synced=self.machine.synced,
+                kept=self.machine.kept,
+                effects=self.world.effects,
+            )
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Power loss at every point of a run, with every part of the unsynced lines on the disk: it goes on rightly."""
+"""Power loss at every point of a run, with every part of the unsynced lines on the disk."""
 
 import gc
 import os
@@ -39,17 +39,19 @@ def cuts(lost: bytes) -> Iterator[int]:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_power_lost_at_any_point_with_any_part_of_what_was_not_synced(part: int, place: Path) -> None:
-    wrong, seen = {}, set()
+    wrong, seen, before = {}, set(), None
     for at in count(1):
-        synced, whole = Simulation(SEED, place).until(part, at)
-        if synced is None:
+        stand = Simulation(SEED, place).until(part, at)
+        if stand.over:
             break
-        lost = whole[synced:]
+        if stand.is_as(before):
+            continue
+        before, lost = stand, stand.journal[stand.synced :]
         for cut in cuts(lost):
-            seen.add(synced + cut)
+            seen.add(stand.synced + cut)
             fault = Fault(at, "power", cut / len(lost) if lost else 0.0)
             found = Simulation(SEED, place).run_into(part, fault).wrong
             if found:
                 wrong[at, cut] = found
     assert not wrong
-    assert {end for end in ends(whole) if end >= min(seen)} <= seen
+    assert {end for end in ends(stand.journal) if end >= min(seen)} <= seen

@@ -159,7 +159,7 @@ class World:
                             vote = Vote(by="eve", approve=rng.random() < 0.9, at=iso(now))
                             self.granted[approval.request.step_id] += vote.approve
                             home.vote(approval.request.approval_id, vote, now)
-                    self.machine.snapshot = snapshot(home)
+                    self.machine.snapshot, self.machine.kept = snapshot(home), self.machine.kept + 1
                 finally:
                     home.close()
 
