@@ -140,6 +140,10 @@ class HomeStore(Protocol):
         ...
 
     # lock
+    def hear(self, now: float) -> tuple[LockState, float]:
+        """Note what time it is where somebody acts; returns the lock, and that time or a later one known."""
+        ...
+
     def lock_state(self) -> LockState:
         """The system lock as it is on disk now."""
         ...

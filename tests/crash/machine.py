@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from buddy.adapters.home import SqliteHome
 from buddy.adapters.journal.disk import Disk
+from buddy.adapters.system import VirtualClock
 
 DURABLE = frozenset({"register_run", "set_lock", "admit", "ask", "vote", "cancel_approvals"})
 """Transactions of the home that survive the loss of power by themselves."""
@@ -60,6 +61,22 @@ class Machine:
             raise Died
         if disk:
             raise OSError(5 if self.fault.kind == "EIO" else 28, self.fault.kind)
+
+
+class SimClock(VirtualClock):
+    """A clock that may be set back.
+
+    Attributes:
+        back: by how many seconds it was.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.back = 0.0
+
+    def now(self) -> float:
+        """Seconds since 1970, as the machine believes."""
+        return super().now() - self.back
 
 
 class SimDisk(Disk):

@@ -26,7 +26,6 @@ from buddy.adapters.journal import FileJournal, sink
 from buddy.adapters.journal import file as journal_file
 from buddy.adapters.journal.disk import Disk
 from buddy.adapters.people import Quiet
-from buddy.adapters.system import VirtualClock
 from buddy.adapters.tools.catalogue import load
 from buddy.core.audit import Violation
 from buddy.engine import orchestrator
@@ -34,7 +33,7 @@ from buddy.errors import BuddyError
 from buddy.model.approval import ApprovalState, Vote
 from buddy.model.config import RetryStrategy
 from buddy.wiring import commands, session
-from crash.machine import Died, Fault, Machine, SimDisk, SimHome
+from crash.machine import Died, Fault, Machine, SimClock, SimDisk, SimHome
 from crash.world import World, tools
 
 POINTS = 160
@@ -94,7 +93,7 @@ class Simulation:
         self.folder = folder
         self.out = folder / "out"
         self.world = World(self.rng, self.out)
-        self.clock = VirtualClock()
+        self.clock = SimClock()
         self.machine = Machine(NOTHING)
         self.outcome = Outcome()
         self.plans = self.world.plans()
@@ -107,6 +106,8 @@ class Simulation:
         machine = self.machine = Machine(fault)
         machine.synced = (self.out / "journal.jsonl").stat().st_size if self._begun() else 0
         self.world.machine = machine
+        if self.rng.random() < 0.1:
+            self.clock.back += self.rng.choice((5.0, 600.0, 90_000.0))
         disk = SimDisk(machine)
         opened: list[SimHome] = []
 
@@ -337,10 +338,10 @@ def _close(file: int, inode: int) -> None:
         return
 
 
-def _after(clock: VirtualClock) -> VirtualClock:
+def _after(clock: SimClock) -> SimClock:
     """Return a clock that stands where another one does, a second later."""
-    later = VirtualClock()
-    later.elapsed = clock.elapsed + 1.0
+    later = SimClock()
+    later.elapsed, later.back = clock.elapsed + 1.0, clock.back
     return later
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from buddy import wiring
-from buddy.journal.events import Resolved, UndoOutcome
+from buddy.journal.events import Resolved, Settled, UndoOutcome
 from buddy.model.outcome import UndoResult
 
 TOOLS = str(Path(__file__).with_name("effects.py"))
@@ -19,6 +19,8 @@ POLICY = '[[rules]]\ndecision = "approve"\ntool = "*"\n'
 CHILD = """
 import sys
 from buddy import ExecutionConfig, Mode, wiring
+if sys.argv[2:] == ["resume"]:
+    sys.exit(wiring.resume("out", [sys.argv[1]], by="ada").exit_code)
 config = ExecutionConfig(mode=Mode.LIVE, output_dir="out", approvals="policy.toml", max_retries=0)
 sys.exit(wiring.run(["plan.json"], [sys.argv[1]], config, granted_by="ada").exit_code)
 """
@@ -45,10 +47,13 @@ def plan(*steps: tuple[str, str], **more: Any) -> None:
     Path("plan.json").write_text(json.dumps(document))
 
 
-def die(point: str) -> None:
-    """Run the plan in a process that ends at a point."""
+def die(point: str, what: str = "run") -> None:
+    """Run the plan, or `resume` it, in a process that ends at a point."""
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, TOOLS], env={**os.environ, "CRASH": point}, check=False, timeout=60
+        [sys.executable, "-c", CHILD, TOOLS, what],
+        env={**os.environ, "CRASH": point},
+        check=False,
+        timeout=60,
     )
     assert done.returncode == -9
 
@@ -113,6 +118,16 @@ def test_what_may_come_twice_is_made_again(monkeypatch: pytest.MonkeyPatch) -> N
     assert resume(monkeypatch, probes=False).exit_code == 0
     assert effects() == {"put one": 1, "log two": 2}
     assert events(Resolved) == []
+
+
+def test_what_may_come_twice_and_was_cut_off_twice_is_told_twice() -> None:
+    plan(("put", "zero"), ("log", "one"))
+    die("after:one")
+    die("after:one", "resume")
+    result = wiring.rollback("out", [TOOLS], by="ada")
+    assert not wiring.verify("out").violations
+    assert steps(result) == {"ROLLED_BACK": 1, "UNKNOWN": 1}
+    assert [event.step for event in events(Settled)] == ["one", "one"]
 
 
 def test_what_may_come_twice_stays_unknown_where_its_plan_goes_no_further(

@@ -27,12 +27,6 @@ def test_nothing_is_wrong_whatever_fails_and_whenever() -> None:
     assert many.all_wrong(many.in_seeds, chunks) == {}
 
 
-@pytest.mark.parametrize("seed", [16740])
-def test_what_only_a_rare_seed_found(seed: int, place: Path) -> None:
-    # A call that may be repeated was cut off, told as UNKNOWN, repeated, and cut off again.
-    assert Simulation(seed, place).run().wrong == []
-
-
 def test_a_seed_is_always_the_same(place: Path) -> None:
     for seed in range(20):
         assert Simulation(seed, place).run() == Simulation(seed, place).run()

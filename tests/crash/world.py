@@ -144,14 +144,16 @@ class World:
 
     def people(self, simulation: Any) -> None:
         """Have people lock, unlock and decide while the next part of the run goes on."""
-        rng, folder, clock = self.rng, simulation.folder, simulation
+        rng, folder = self.rng, simulation.folder
 
         async def meddle() -> None:
             for _ in range(rng.randint(0, 4)):
                 await asyncio.sleep(rng.choice((0.05, 0.2, 0.6)))
                 home = SqliteHome(folder / "home")
                 try:
-                    now = clock.clock.now()
+                    if rng.random() < 0.1:
+                        simulation.clock.back += rng.choice((2.0, 600.0))
+                    now = simulation.clock.now()
                     if rng.random() < 0.3:
                         home.set_lock(not home.lock_state().engaged, "eve", "a drill", now)
                     for approval in home.approvals(now, None, ApprovalState.PENDING):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -328,7 +329,11 @@ def test_events_that_were_changed_are_found_even_with_a_chain_that_fits(crime: C
 
 def test_a_home_that_was_changed_is_found(crime: Crime) -> None:
     with closing(wiring.home()) as home:
-        home.set_lock(True, "eve", "later", 3.0)
+        locked = home.set_lock(True, "eve", "later", 3.0)
+        database = home.folder / "buddy.db"
+    assert "live_in_locked_time" not in crime.found()
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE lock_epochs SET at = 3.0 WHERE epoch = ?", (locked.epoch,))
     assert "live_in_locked_time" in crime.found()
 
 

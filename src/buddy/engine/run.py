@@ -8,12 +8,14 @@ from msgspec.structs import replace
 from buddy.core.canonical import keyed_digest
 from buddy.engine.interrupt import Interrupt
 from buddy.engine.limits import Claims, RateLimiter, Slots
+from buddy.engine.steady import SteadyClock
 from buddy.errors import ClosedStop
 from buddy.journal.events import AnyEvent, BreakerMoved, ConflictFound, Intent, LockSeen, Record
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import Conflict
 from buddy.model.contract import ToolContract
+from buddy.model.mode import Mode
 from buddy.ports import (
     Action,
     Admitted,
@@ -90,7 +92,7 @@ class Run:
     ) -> None:
         self.run_id = run_id
         self.config = config
-        self.clock = ports.clock
+        self.clock = SteadyClock(ports.clock)
         self.ids = ports.ids
         self.home = ports.home
         self.secrets = ports.secrets
@@ -109,6 +111,8 @@ class Run:
         self._sink = ports.sink
         self._watch = watch or Watch()
         self._shared = _Shared()
+        if config.mode is Mode.LIVE:
+            self.clock.not_before(self.home.hear(self.clock.now())[1])
         self._rates: dict[str, RateLimiter | None] = {}
         self._concurrency: dict[str, Slots | None] = {}
         self._flushing: asyncio.Future[None] | None = None
@@ -203,6 +207,7 @@ class Run:
             )
             for entry, verdict in zip(batch, verdicts, strict=True):
                 if isinstance(verdict, Admitted):
+                    self.clock.not_before(verdict.at)
                     self._notice_epoch(verdict.lock_epoch)
                     self.record(_with_epoch(entry.intent, verdict.lock_epoch))
             self.flush()
@@ -239,6 +244,13 @@ class Run:
             self._shared.lock_read_at = now
             self._see(self.home.lock_state())
         return self._shared.lock
+
+    def look(self) -> LockState:
+        """Return the system lock as it is now, and let the home know what time it is here."""
+        state, now = self.home.hear(self.clock.now())
+        self.clock.not_before(now)
+        self._see(state)
+        return state
 
     def _notice_epoch(self, epoch: int) -> None:
         """Record the open epoch that an intent was admitted in before the intent itself."""

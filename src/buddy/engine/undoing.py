@@ -66,7 +66,8 @@ async def _undo(
         await run.claims.take(holder, claims)
         try:
             # Only here, as somebody may have locked the system while the claims were another's.
-            if run.lock().engaged and not under_lock:
+            lock = run.look()
+            if lock.engaged and not under_lock:
                 return None
             run.record(
                 UndoIntent(
@@ -75,7 +76,7 @@ async def _undo(
                     agent=done.agent,
                     tool=done.tool,
                     trigger=trigger,
-                    lock_epoch=run.lock().epoch,
+                    lock_epoch=lock.epoch,
                     under_lock=under_lock,
                 )
             )

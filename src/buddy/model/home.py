@@ -57,9 +57,15 @@ class Action(Struct, frozen=True, kw_only=True):
 
 
 class Admitted(Struct, frozen=True):
-    """The action is in the home's books and may be called."""
+    """The action is in the home's books and may be called.
+
+    Attributes:
+        lock_epoch: in which it was let through.
+        at: when, in a time that never goes back; seconds since the epoch.
+    """
 
     lock_epoch: int
+    at: float = 0.0
 
 
 class Refused(Struct, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from buddy.adapters.home import approvals, lock, usage
+from buddy.adapters.home import approvals, lock, times, usage
 from buddy.model.config import Cap
 from buddy.ports import Action, Admitted, Earlier, Refused
 
@@ -37,7 +37,7 @@ def admit(
     if state.engaged:
         reason = f"the system lock was engaged by {state.by}: {state.reason}; `buddy unlock` releases it"
         return [Refused("lock", reason)] * len(actions)
-    admitted = Admitted(state.epoch)
+    admitted = Admitted(state.epoch, times.advance(connection, now))
     answers: list[Admitted | Refused] = []
     books = _Books(connection, actions)
     for action in actions:

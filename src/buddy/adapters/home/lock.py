@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from buddy.adapters.home import times
 from buddy.ports import LockState
 
 _FIELDS = "SELECT epoch, engaged, by, reason, at FROM lock_epochs ORDER BY epoch"
@@ -19,7 +20,7 @@ def change(connection: sqlite3.Connection, engaged: bool, by: str, reason: str, 
     now = state(connection)
     if now.engaged == engaged:
         return now
-    after = LockState(now.epoch + 1, engaged, by, reason, at)
+    after = LockState(now.epoch + 1, engaged, by, reason, times.advance(connection, at))
     connection.execute(
         "INSERT INTO lock_epochs VALUES (?, ?, ?, ?, ?)",
         (after.epoch, after.engaged, after.by, after.reason, after.at),

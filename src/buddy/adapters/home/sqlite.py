@@ -4,7 +4,18 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from buddy.adapters.home import approvals, breakers, database, leases, ledger, lock, runs, unavailable, usage
+from buddy.adapters.home import (
+    approvals,
+    breakers,
+    database,
+    leases,
+    ledger,
+    lock,
+    runs,
+    times,
+    unavailable,
+    usage,
+)
 from buddy.adapters.home.database import Database
 from buddy.adapters.home.folder import DATABASE, door
 from buddy.adapters.home.owners import Owner
@@ -102,6 +113,15 @@ class SqliteHome:
         """Every run, newest first."""
         with self._database.reading as connection:
             return runs.every(connection)
+
+    def hear(self, now: float) -> tuple[LockState, float]:
+        """Note what time it is where somebody acts; returns the lock, and that time or a later one known.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        with self._database.quick as connection:
+            return lock.state(connection), times.advance(connection, now)
 
     def lock_state(self) -> LockState:
         """The system lock as it is on disk now."""

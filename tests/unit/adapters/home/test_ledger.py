@@ -28,7 +28,7 @@ def rule(home: SqliteHome, wanted: Action, now: float = NOW, caps: tuple[Cap, ..
 
 class TestDuplicates:
     def test_the_same_action_of_another_step_is_refused_and_says_whose(self, home: SqliteHome) -> None:
-        assert home.admit([action("p/1")], NOW, DAY, ()) == [Admitted(0)]
+        assert home.admit([action("p/1")], NOW, DAY, ()) == [Admitted(0, NOW)]
         (answer,) = home.admit([action("q/2", run_id="later")], NOW + 7_200, DAY, ())
         assert isinstance(answer, Refused)
         assert answer.rule == "duplicate"

@@ -47,7 +47,7 @@ def test_nothing_is_admitted_under_it(home: SqliteHome) -> None:
         assert "spring cleaning" in answer.reason
     assert home.earlier("1", "other", "p/1", (), 3.0, 10.0) == []
     home.set_lock(False, "ada", "done", 4.0)
-    assert home.admit([action(1)], 5.0, 10.0, ()) == [Admitted(2)]
+    assert home.admit([action(1)], 5.0, 10.0, ()) == [Admitted(2, 5.0)]
 
 
 def test_another_process_sees_it_at_once(home: SqliteHome, folder: Path) -> None:
@@ -70,3 +70,12 @@ def test_another_process_sees_it_at_once(home: SqliteHome, folder: Path) -> None
             time.sleep(0.02)
         # The best of several: the machine may be busy, but the lock may not be.
         assert min(waits) < 0.05
+
+
+def test_a_clock_that_is_set_back_changes_no_order(home: SqliteHome, open_home: Opener) -> None:
+    assert home.hear(100.0) == (LockState(), 100.0)
+    assert home.set_lock(True, "ada", "stop", 40.0).at == 100.0
+    assert home.hear(50.0) == (LockState(1, True, "ada", "stop", 100.0), 100.0)
+    assert home.set_lock(False, "ada", "go", 120.5).at == 120.5
+    assert home.admit([action(1)], 30.0, 10.0, ()) == [Admitted(2, 120.5)]
+    assert open_home().hear(0.0)[1] == 120.5
