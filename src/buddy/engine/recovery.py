@@ -1,6 +1,6 @@
 """What an earlier part of a run left: read from its journal, put back when the run goes on."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -171,10 +171,19 @@ class Past:
                 by=by, format=FORMAT, version=version, contracts=contracts, handlers=handlers, changed=changed
             )
         )
+        if run.config.mode is Mode.LIVE and not run.config.isolate:
+            run.home.settle(run.run_id, list(self._without_effect()))
         for approval in run.home.approvals(run.clock.now(), run.run_id):
             if approval.request.approval_id not in self.requested:
                 run.record(ApprovalRequested(request=approval.request))
                 self._asked(approval.request)
+
+    def _without_effect(self) -> Iterator[str]:
+        """Yield steps that the home may have let through, and whose call was never made or had no effect."""
+        for plan, steps in self.plans.items():
+            for name, step in steps.items():
+                if step.outcome < 0 and not step.in_doubt:
+                    yield f"{plan}/{name}"
 
     def _step(self, plan: str, step: str, tool: str, agent: str) -> StepPast:
         steps = self.plans.setdefault(plan, {})

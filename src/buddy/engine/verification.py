@@ -27,7 +27,9 @@ from buddy.journal.events import (
     LockSeen,
     Record,
     Rung,
+    RunResumed,
     RunStarted,
+    Settled,
     UndoIntent,
 )
 from buddy.journal.times import iso, seconds
@@ -282,6 +284,8 @@ class _Approvals:
         self._run = ""
         self._asked: set[str] = set()
         self._consumed: set[tuple[str, str]] = set()
+        self._resumed = False
+        self._left: set[str] = set()
 
     def feed(self, record: Record) -> Iterator[Violation]:
         if not self._speaks:
@@ -289,6 +293,12 @@ class _Approvals:
         event = record.event
         if isinstance(event, RunStarted):
             self._run = self._run or event.run_id
+        elif isinstance(event, RunResumed):
+            self._resumed = True
+        elif isinstance(event, Settled):
+            # A crash may have come between what the home let through and the intent of the call.
+            if self._resumed:
+                self._left.add(f"{event.plan}/{event.step}")
         elif isinstance(event, ApprovalRequested):
             self._asked.add(event.request.approval_id)
             yield from self._against(
@@ -320,7 +330,7 @@ class _Approvals:
                 message = f"the home was asked for approval {name}, and the journal does not tell"
                 yield Violation(rule="approval_not_journaled", seq=0, plan=plan, step=step, message=message)
             for action in kept.consumed_by:
-                if (name, action) not in self._consumed:
+                if (name, action) not in self._consumed and action not in self._left:
                     message = f"approval {name}: consumed by {action}, of which the journal tells no call"
                     yield Violation(rule="approval_differs", seq=0, plan=plan, step=step, message=message)
 
