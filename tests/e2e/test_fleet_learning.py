@@ -13,7 +13,7 @@ from buddy import ExecutionConfig, wiring
 from buddy.model.config import RetryStrategy
 
 TOOLS = str(Path(__file__).with_name("fleet_tools.py"))
-SEEDS = range(int(os.environ.get("BUDDY_FLEET_SEEDS", "40")))
+SEEDS = range(int(os.environ.get("BUDDY_FLEET_SEEDS", "20")))
 """CI takes fewer than the 200 of the specification; `BUDDY_FLEET_SEEDS=200` takes all."""
 ENOUGH = 0.95
 WAVES, AGENTS, EACH = 6, 4, 20
