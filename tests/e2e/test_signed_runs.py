@@ -263,7 +263,9 @@ def test_what_the_disk_never_took_is_not_signed(desk: Desk, monkeypatch: pytest.
     monkeypatch.setattr(FileJournal, "append", fail_at_the_call)
     with pytest.raises(ClosedStop):
         desk.run({"put": PUT})
-    assert not (desk.out / "head.sig").exists()
+    # What it took is.
+    [signed] = desk.signed()
+    assert signed.seq == len((desk.out / "journal.jsonl").read_bytes().splitlines())
 
 
 def test_a_disk_that_takes_no_signature_is_told_and_the_run_is_whole(desk: Desk) -> None:
