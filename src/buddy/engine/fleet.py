@@ -91,7 +91,7 @@ class FleetDriver(PlanDriver):
         if self._left[wave]:
             return
         del self._left[wave]
-        if self._has_to_undo():
+        if self.plan.to_undo():
             task = asyncio.get_running_loop().create_task(self._end_undone(wave))
             self._ending.add(task)
             self._tasks.add(task)
@@ -99,10 +99,6 @@ class FleetDriver(PlanDriver):
             task.add_done_callback(self._lane_over)
         else:
             self._end(wave)
-
-    def _has_to_undo(self) -> bool:
-        failed = self.plan.failed_groups - self.plan.rolled_back
-        return bool(failed) and any(done.group in failed for done in self.plan.done)
 
     async def _end_undone(self, wave: int) -> None:
         await self.undo_failed()

@@ -80,7 +80,7 @@ class PlanState:
         self.attempts: dict[str, tuple[int, int, int]] = {}
         self.item_status: dict[str, tuple[StepStatus, Mode | None, Any]] = {}
         self.failed_groups: set[str | None] = set()
-        self.rolled_back: set[str | None] = set()
+        self.undo_tried: set[str] = set()
         self.stopped: tuple[StepStatus, str, str] | None = None
         self.doubts: list[Doubt] = []
         self.undo_doubts: list[Done] = []
@@ -111,6 +111,11 @@ class PlanState:
     def reached(self, place: int) -> Mode | None:
         """Return the highest rung that a step passed."""
         return _MODES[self._reached[place]]
+
+    def to_undo(self) -> list[str | None]:
+        """Return the groups in which a step failed, and a live write stands that nobody tried to undo yet."""
+        groups = {done.group for done in self.done if done.step_id not in self.undo_tried}
+        return sorted(groups & self.failed_groups, key=str)
 
     def put(self, place: int, status: StepStatus, reached: Mode | None) -> None:
         """Move a step to a status that may follow its own, and note the highest rung that it passed.

@@ -261,9 +261,7 @@ class Past:
         for place, parts in items.items():
             self._put_fan_out(state, place, parts)
         state.done.sort(key=lambda done: done.order)
-        for group in state.failed_groups:
-            if all(steps[done.step_id].undo_tried for done in state.done if done.group == group):
-                state.rolled_back.add(group)
+        state.undo_tried = {name for name, step in steps.items() if step.undo_tried}
         if None in state.failed_groups:
             state.stopped = (StepStatus.SKIPPED, "failure", "a step of the plan failed")
         return True

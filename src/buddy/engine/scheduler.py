@@ -41,6 +41,7 @@ class PlanDriver:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
+        self._undoing = asyncio.Lock()
         for place in range(len(plan)):
             own = [
                 before
@@ -72,14 +73,19 @@ class PlanDriver:
         plan = self.plan
         if plan.failed_groups and self.run.late:
             await asyncio.wait(self.run.late, timeout=1.0)
-        for group in sorted(plan.failed_groups - plan.rolled_back, key=str):
+        # Waves may end while an undo is under way; its writes are no longer there to be undone then.
+        async with self._undoing:
+            await self._undo_groups()
+
+    async def _undo_groups(self) -> None:
+        plan = self.plan
+        for group in plan.to_undo():
             unknown = [place for place in plan.places(StepStatus.UNKNOWN) if plan.step(place).group == group]
             failed = next((p for p in plan.places(StepStatus.FAILED) if plan.step(p).group == group), None)
             if unknown or failed is None:
                 continue
             trigger = f"step '{plan.step(failed).step_id}' failed"
-            if await roll_back(self.run, plan, group, trigger):
-                plan.rolled_back.add(group)
+            await roll_back(self.run, plan, group, trigger, tried=plan.undo_tried)
 
     # rehearsal
 

@@ -21,6 +21,7 @@ async def roll_back(
     *,
     only: str | None = None,
     under_lock: bool = False,
+    tried: set[str] | None = None,
 ) -> bool:
     """Undo the live writes of a group; returns whether it got through (False: the lock stopped it).
 
@@ -31,15 +32,18 @@ async def roll_back(
         trigger: why, one sentence.
         only: undo this step alone.
         under_lock: a person said to undo although the system is locked.
+        tried: steps that were tried to undo and are left alone; those that are tried now are added.
     """
+    tried = set() if tried is None else tried
     for done in undo_order(plan.done, group):
-        if only is not None and done.step_id != only:
+        if done.step_id in tried or (only is not None and done.step_id != only):
             continue
         await run.interrupt.go_on()
         with run.interrupt.acts():
             result = await _undo(run, plan, done, trigger, under_lock=under_lock)
         if result is None:
             return False
+        tried.add(done.step_id)
         if result in RESTORED:
             plan.done.remove(done)
             place = plan.schedule.index.get(done.step_id.split("[")[0])
