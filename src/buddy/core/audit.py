@@ -187,7 +187,7 @@ class Audit:
         return self._ladder.lock.see(event, record.time)
 
     def _asked(self, record: Record, event: ApprovalRequested) -> Iterable[Finding]:
-        self._ladder.approvals.ask(event.request)
+        self._ladder.approvals.ask(event.request, record.time)
         return ()
 
     def _decided(self, record: Record, event: ApprovalDecided) -> Iterable[Finding]:

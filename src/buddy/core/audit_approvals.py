@@ -9,7 +9,7 @@ from msgspec import Struct
 from buddy.core.audit_rules import Finding
 from buddy.core.audit_terms import fan_out
 from buddy.journal.events import ApprovalDecided
-from buddy.journal.times import seconds
+from buddy.journal.times import iso, seconds
 from buddy.model.approval import ApprovalRequest, ApprovalState
 
 EXPIRY_SLACK_S = 0.5
@@ -52,10 +52,11 @@ class _Asked:
         "tool",
     )  # fmt: skip
 
-    def __init__(self, request: ApprovalRequest) -> None:
+    def __init__(self, request: ApprovalRequest, time: str) -> None:
         self.run, self.plan, self.step = request.run_id, request.plan_id, request.step_id
         self.tool, self.agent = request.tool, request.agent
-        self.contract, self.expires_at, self.quorum = request.contract, request.expires_at, request.quorum
+        self.contract, self.quorum = request.contract, request.quorum
+        self.expires_at = _expiry(request, time)
         self.args = _prints(request)
         self.state = ApprovalState.PENDING
         self.by: frozenset[str] = frozenset()
@@ -80,9 +81,9 @@ class Approvals:
     def __init__(self) -> None:
         self._asked: dict[str, _Asked] = {}
 
-    def ask(self, request: ApprovalRequest) -> None:
+    def ask(self, request: ApprovalRequest, time: str) -> None:
         """Take note of a request; the same id again changes nothing."""
-        self._asked.setdefault(request.approval_id, _Asked(request))
+        self._asked.setdefault(request.approval_id, _Asked(request, time))
         if request.supersedes is not None:
             self._close(request.supersedes, ApprovalState.SUPERSEDED)
 
@@ -129,7 +130,7 @@ def _mismatches(asked: _Asked, run: str, use: Use) -> Iterator[str]:
     if asked.contract != use.contract:
         yield "was given under another contract"
     if not taken and _is_past(asked.expires_at, use.time):
-        yield f"had expired at {asked.expires_at}"
+        yield f"had expired at {iso(asked.expires_at)}" if asked.expires_at else "expires at no time"
 
 
 def _is_for(asked: _Asked, use: Use) -> bool:
@@ -152,8 +153,17 @@ def _same_args(asked: _Asked, use: Use) -> bool:
     return not shown or not use.args or shown == use.args
 
 
-def _is_past(expires_at: str, time: str) -> bool:
+def _expiry(request: ApprovalRequest, time: str) -> float:
+    """Return when a request expires in the times of its journal, which may be ahead of the clock's."""
     try:
-        return seconds(time) > seconds(expires_at) + EXPIRY_SLACK_S
+        until = seconds(request.expires_at)
+        return max(until, seconds(time) + until - seconds(request.requested_at))
+    except ValueError:
+        return 0.0
+
+
+def _is_past(expires_at: float, time: str) -> bool:
+    try:
+        return seconds(time) > expires_at + EXPIRY_SLACK_S
     except ValueError:
         return True

@@ -263,7 +263,7 @@ def _refused(climb: Climb, verdict: Refused) -> Ending | None:
 async def _call(climb: Climb, contract: ToolContract) -> Any:
     """Call the tool for real; returns what happened and when it began."""
     assert climb.tool is not None
-    started = climb.run.clock.now()
+    started = climb.run.now()
     try:
         args, secrets = with_secrets(climb.args, contract.secret_args, climb.run.secrets)
     except InvalidArguments as problem:

@@ -99,7 +99,7 @@ def record_outcome(
             attempt=climb.live_attempts,
             outcome=kind,
             started_at=iso(started),
-            duration_ms=round(max(0.0, run.clock.now() - started) * 1000, 3),
+            duration_ms=round(max(0.0, run.now() - started) * 1000, 3),
             result=result,
             result_blob=blob,
             error=error,
@@ -157,7 +157,7 @@ async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Endin
 def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release: Any) -> Ending:
     """Settle as UNKNOWN a call whose thread cannot be stopped; its end settles it for good."""
     error = timed_out(contract)
-    started = climb.run.clock.now() - contract.timeout_s
+    started = climb.run.now() - contract.timeout_s
     record_outcome(
         climb, OutcomeKind.UNKNOWN, started, error=error, status=StepStatus.UNKNOWN, reason=error.message
     )

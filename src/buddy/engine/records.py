@@ -52,7 +52,7 @@ def record_rung(
             digest=climb.digest,
             args=UNSET if above else writable(climb.args, step.args),
             started_at=iso(started),
-            duration_ms=0.0 if reused else round(max(0.0, run.clock.now() - started) * 1000, 3),
+            duration_ms=0.0 if reused else round(max(0.0, run.now() - started) * 1000, 3),
             confidence=step.confidence,
             threshold=gate.threshold(climb.contract, mode, run.config.confidence_threshold_for_live)
             if above

@@ -92,7 +92,8 @@ class Run:
     ) -> None:
         self.run_id = run_id
         self.config = config
-        self.clock = SteadyClock(ports.clock)
+        self.clock = ports.clock
+        self._steady = SteadyClock(ports.clock)
         self.ids = ports.ids
         self.home = ports.home
         self.secrets = ports.secrets
@@ -112,7 +113,7 @@ class Run:
         self._watch = watch or Watch()
         self._shared = _Shared()
         if config.mode is Mode.LIVE:
-            self.clock.not_before(self.home.hear(self.clock.now())[1])
+            self._steady.not_before(self.home.hear(self.clock.now())[1])
         self._rates: dict[str, RateLimiter | None] = {}
         self._concurrency: dict[str, Slots | None] = {}
         self._flushing: asyncio.Future[None] | None = None
@@ -121,6 +122,14 @@ class Run:
         self._freed: list[str] = []
 
     # the journal
+
+    def now(self) -> float:
+        """Seconds since the epoch as the journal tells them: never earlier than before.
+
+        Only the order of things goes by it. What ends at some time of day goes by `clock`, as a clock that
+        was ahead once would otherwise end it for good.
+        """
+        return self._steady.now()
 
     def record(self, event: AnyEvent) -> Record:
         """Append an event; it is durable after the next flush.
@@ -131,7 +140,7 @@ class Run:
         if self.failure is not None:
             raise ClosedStop(str(self.failure)) from self.failure
         try:
-            record = self.journal.append(event, iso(self.clock.now()))
+            record = self.journal.append(event, iso(self.now()))
             self._sink.feed(record)
             self._unflushed += 1
             if self._unflushed >= FLUSH_EVERY:
@@ -207,7 +216,7 @@ class Run:
             )
             for entry, verdict in zip(batch, verdicts, strict=True):
                 if isinstance(verdict, Admitted):
-                    self.clock.not_before(verdict.at)
+                    self._steady.not_before(verdict.at)
                     self._notice_epoch(verdict.lock_epoch)
                     self.record(_with_epoch(entry.intent, verdict.lock_epoch))
             self.flush()
@@ -248,7 +257,7 @@ class Run:
     def look(self) -> LockState:
         """Return the system lock as it is now, and let the home know what time it is here."""
         state, now = self.home.hear(self.clock.now())
-        self.clock.not_before(now)
+        self._steady.not_before(now)
         self._see(state)
         return state
 
@@ -276,7 +285,8 @@ class Run:
         return None if entry is None else self._is_cool(entry)
 
     def _is_cool(self, entry: Breaker) -> bool:
-        return self.clock.now() - entry.opened_at >= self.config.breaker_cooldown_s
+        # What was opened by a clock that was ahead is not open until that time comes.
+        return abs(self.clock.now() - entry.opened_at) >= self.config.breaker_cooldown_s
 
     def _breakers(self) -> dict[str, Breaker]:
         """Return the open breakers by subject, read at most `BREAKER_AGE_S` ago."""

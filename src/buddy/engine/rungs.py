@@ -35,7 +35,7 @@ async def mock(climb: Climb, *, rehearsal: bool, final: Ceiling | None) -> Endin
     """Run MOCK, with retries; returns an ending where it did not pass."""
     while True:
         climb.mock_attempts += 1
-        started = climb.run.clock.now()
+        started = climb.run.now()
         found = await _mock_attempt(climb, rehearsal)
         error = found if isinstance(found, CallError) else None
         again = climb.retry_after(error, Mode.MOCK, climb.mock_attempts) if error else None
@@ -112,7 +112,7 @@ async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
             )
         climb.dry_attempts += 1
         first = climb.passed is Mode.MOCK
-        started = climb.run.clock.now()
+        started = climb.run.now()
         found = await _dry_attempt(climb)
         error = found if isinstance(found, CallError) else None
         again = climb.retry_after(error, Mode.DRY_RUN, climb.dry_attempts) if error else None

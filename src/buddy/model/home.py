@@ -65,7 +65,7 @@ class Admitted(Struct, frozen=True):
     """
 
     lock_epoch: int
-    at: float = 0.0
+    at: float
 
 
 class Refused(Struct, frozen=True):

@@ -184,6 +184,17 @@ def test_an_approval_expires() -> None:
     assert rules(told("garbage")) == WITHOUT
 
 
+def test_an_approval_expires_by_the_time_of_its_journal_where_that_is_ahead() -> None:
+    story = Story()
+    story.second = 5000
+    asked = {"requested_at": at(0), "expires_at": at(100)}
+    assert rules(spend(story.approved(**asked))) == set()
+    story = Story()
+    story.second = 5000
+    story.approved(**asked).second += 101
+    assert rules(spend(story)) == WITHOUT
+
+
 def test_what_was_begun_in_time_may_be_retried_after() -> None:
     story = Story().approved(expires_at=at(5)).intent("s", "send", approval="a1").failed("s", "send")
     assert story.second > 6

@@ -166,10 +166,11 @@ def _refusal(
             connection, action.digest, action.run_id, action.step, action.resources, since, any_age=False
         )
         for latest in same:
+            ago = usage.span(max(0.0, now - latest.at))
             return Refused(
                 "duplicate",
-                f"the same action was taken {usage.span(now - latest.at)} ago by step {latest.step} of run"
-                f" {latest.run_id}; `repeat: true` on the step says that it is meant again",
+                f"the same action was taken {ago} ago by step {latest.step} of run {latest.run_id};"
+                " `repeat: true` on the step says that it is meant again",
             )
     return None
 
