@@ -66,7 +66,7 @@ def plan(*keys: str, agents: int = 1) -> None:
 
 @contextmanager
 def running(*words: str) -> "Iterator[subprocess.Popen[str]]":
-    command = [sys.executable, "-m", "buddy.interfaces.cli", *words, "--tools", "tools.py"]
+    command = [sys.executable, "-m", "buddy", *words, "--tools", "tools.py"]
     with subprocess.Popen(
         command, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -124,7 +124,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 def buddy(folder: Path, *words: str, under: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
     """Run a command in the folder, maybe under another program."""
-    command = [*under, sys.executable, "-m", "buddy.interfaces.cli", *words]
+    command = [*under, sys.executable, "-m", "buddy", *words]
     return subprocess.run(
         command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=120, check=False
     )

@@ -328,7 +328,7 @@ def test_without_a_terminal_nobody_is_waited_for(tmp_path: Path, more: tuple[str
     path.write_text(json.dumps(one_mail()))
     words = ["run", str(path), "--tools", runs.TOOLS, "--mode", "live", "--out", str(tmp_path / "out"), *more]
     done = subprocess.run(
-        [sys.executable, "-m", "buddy.interfaces.cli", *words],
+        [sys.executable, "-m", "buddy", *words],
         env={**os.environ, "PYTHONPATH": str(Path(runs.TOOLS).parents[1])},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -80,7 +80,7 @@ class Desk:
 
     def buddy(self, *words: str, code: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "buddy.interfaces.cli", *words],
+            [sys.executable, "-m", "buddy", *words],
             cwd=self.folder, env=self.env, input=given, capture_output=True, text=True, timeout=60,
             check=False,
         )  # fmt: skip
@@ -207,7 +207,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(desk: Desk) -> None:
     (desk.folder / "slow.json").write_text(json.dumps(plan))
     words = ("run", "slow.json", "--tools", "slow.py", "--mode", "live", "--out", "out")
     with subprocess.Popen(
-        [sys.executable, "-m", "buddy.interfaces.cli", *words],
+        [sys.executable, "-m", "buddy", *words],
         cwd=desk.folder, env=desk.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         deadline = time.monotonic() + 30
@@ -226,7 +226,7 @@ def test_a_terminal_is_asked(desk: Desk) -> None:
     ours, theirs = pty.openpty()
     words = ("run", "plan.json", "--tools", "tools.py", "--mode", "live", "--out", "out")
     process = subprocess.Popen(
-        [sys.executable, "-m", "buddy.interfaces.cli", *words],
+        [sys.executable, "-m", "buddy", *words],
         cwd=desk.folder, env=desk.env, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)

@@ -89,7 +89,7 @@ def test_usage(words: list[str], code: int, told: str, capsys: pytest.CaptureFix
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    words = [sys.executable, "-m", "buddy.interfaces.cli", "schema", "plan"]
+    words = [sys.executable, "-m", "buddy", "schema", "plan"]
     done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
