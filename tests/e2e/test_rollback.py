@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +24,7 @@ from buddy import (
     wiring,
 )
 from buddy.model.approval import Vote
+from buddy.model.home import LeaseWant
 from e2e import office_replayer as replayer
 from e2e.office_cases import CRM, CUSTOMER, EVENT, PM, TASK, WRITES
 from e2e.office_desk import FAILS, Calls, Desk, by_content, plan_of, rolled
@@ -300,6 +303,20 @@ def test_an_undo_that_waited_for_another_call_looks_at_the_lock_again(desk: Desk
     with closing(wiring.home()) as store:
         store.set_lock(False, "ada", "go on", time.time())
     assert rolled(wiring.resume(run.folder, [str(file)], by="ada")) == [("s1", "RESTORED_EXACT", True)]
+
+
+def test_under_lock_an_undo_waits_for_no_other_call(desk: Desk) -> None:
+    file, plan = desk.folder / "shared.py", desk.folder / "plan.json"
+    file.write_text(SHARED, encoding="utf-8")
+    plan.write_text(json.dumps(plan_of([("shared.write", {"takes": 0.0, "then": "lock"})])), encoding="utf-8")
+    config = ExecutionConfig(mode=Mode.LIVE, output_dir=str(desk.folder / "run"))
+    run = wiring.run([str(plan)], [str(file)], config, granted_by="tester")
+    with closing(wiring.home()) as other:
+        assert other.acquire([LeaseWant("another", (("shared", True),))]) == [True]
+        words = [sys.executable, "-m", "buddy", "rollback", run.folder, "--tools", str(file)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert "the system is locked" in done.stderr
 
 
 def test_a_failed_rehearsal_undoes_nothing_also_not_on_resume(desk: Desk) -> None:

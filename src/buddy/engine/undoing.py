@@ -60,6 +60,8 @@ async def _undo(
     run: Run, plan: PlanState, done: Done, trigger: str, *, under_lock: bool
 ) -> UndoResult | None:
     """Undo a call; returns None where the lock stopped it."""
+    if run.lock().engaged and not under_lock:
+        return None
     tool = plan.tools.get(done.tool)
     started = run.clock.monotonic()
     if tool is None or "undo" not in tool.handlers:
@@ -69,7 +71,7 @@ async def _undo(
         claims = () if run.config.isolate else claims_of(tool.contract, done.args)
         await run.claims.take(holder, claims)
         try:
-            # Only here, as somebody may have locked the system while the claims were another's.
+            # Once more, as somebody may have locked the system while the claims were another's.
             lock = run.look()
             if lock.engaged and not under_lock:
                 return None
