@@ -2,7 +2,7 @@
 
 `EFFECTS` is the file; `CRASH` names the point as `WHAT:KEY`, where WHAT is `before`, `after` (a write),
 `undo-before`, `undo-after` or `failure` (as `after`, once another call has failed); `PROBES` says whether
-the probes can tell: `yes` or `no`.
+the probes can tell: `yes` or `no`; `FAILS` names what fails without effect: `log` or its `preview`.
 """
 
 import os
@@ -97,6 +97,8 @@ def _(call: Call) -> bool | None:
 @tool(risk=Risk.LOW, effect="write", idempotent=True, undo="exact", resources=["log:{key}"])
 def log(key: str, ctx: CallContext) -> str:
     """Have an effect that may come twice."""
+    if os.environ.get("FAILS") == "log":
+        raise ToolError("it was to fail")
     point("before", key)
     act(f"log {key}")
     while os.environ.get("CRASH") == f"failure:{key}":
@@ -109,6 +111,8 @@ def log(key: str, ctx: CallContext) -> str:
 
 @log.preview
 def _(key: str) -> Preview:
+    if os.environ.get("FAILS") == "preview":
+        raise ToolError("it was to fail")
     return Preview(changes=[key])
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from buddy import wiring
-from buddy.journal.events import Resolved, Settled, UndoOutcome
+from buddy import ExecutionConfig, Mode, wiring
+from buddy.journal.events import Outcome, Resolved, Settled, UndoOutcome
 from buddy.model.outcome import UndoResult
 
 TOOLS = str(Path(__file__).with_name("effects.py"))
@@ -29,7 +29,7 @@ sys.exit(wiring.run(["plan.json"], [sys.argv[1]], config, granted_by="ada").exit
 @pytest.fixture(autouse=True)
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ("DRY_RUN", "CRASH", "PROBES"):
+    for name in ("DRY_RUN", "CRASH", "PROBES", "FAILS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BUDDY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("EFFECTS", str(tmp_path / "effects"))
@@ -127,6 +127,7 @@ def test_what_may_come_twice_and_was_cut_off_twice_is_told_twice() -> None:
     result = wiring.rollback("out", [TOOLS], by="ada")
     assert not wiring.verify("out").violations
     assert steps(result) == {"ROLLED_BACK": 1, "UNKNOWN": 1}
+    assert result.exit_code == 4
     assert [event.step for event in events(Settled)] == ["one", "one"]
 
 
@@ -143,6 +144,42 @@ def test_what_may_come_twice_stays_unknown_where_its_plan_goes_no_further(
     assert result.exit_code == 4
     assert effects() == {"log one": 1}
     assert steps(resume(monkeypatch, probes=False)) == {"FAILED": 1, "UNKNOWN": 1}
+
+
+@pytest.mark.parametrize(("name", "value"), [("FAILS", "log"), ("FAILS", "preview"), ("DRY_RUN", "true")])
+def test_what_may_come_twice_stays_unknown_where_it_is_not_made_again(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan(("put", "one"), ("log", "two"), ("put", "three"))
+    die("after:two")
+    monkeypatch.setenv(name, value)
+    for _ in range(2):
+        result = resume(monkeypatch, probes=False)
+        assert (result.exit_code, steps(result)["UNKNOWN"]) == (4, 1)
+        assert effects() == {"put one": 1, "log two": 1}
+    monkeypatch.delenv(name)
+    result = resume(monkeypatch, probes=False)
+    assert (result.exit_code, steps(result)) == (0, {"SUCCEEDED": 3})
+    assert effects() == {"put one": 1, "log two": 2, "put three": 1}
+
+
+def test_a_retry_that_fails_without_effect_says_nothing_of_the_attempt_before() -> None:
+    tools = Path(TOOLS).read_text() + (
+        '\n\n@tool(risk=Risk.LOW, effect="write", idempotent=True, resources=["flaky"])\n'
+        'def flaky(key: str) -> None:\n    """Have an effect and break, then fail without one."""\n'
+        '    if effects():\n        raise ToolError("not now")\n    act("flaky")\n    raise OSError("cut")\n'
+        "\n\n@flaky.preview\ndef _(key: str) -> Preview:\n    return Preview()\n"
+    )
+    Path("tools.py").write_text(tools)
+    plan(("flaky", "one"))
+    retries = {"max_retries": 1, "exponential_base": 1.0}
+    config = ExecutionConfig(mode=Mode.LIVE, output_dir="out", approvals="policy.toml", **retries)
+    result = wiring.run(["plan.json"], ["tools.py"], config, granted_by="ada")
+    assert (result.exit_code, steps(result)) == (4, {"UNKNOWN": 1})
+    assert [event.outcome.value for event in events(Outcome)] == ["unknown", "failed"]
+    assert not wiring.verify("out").violations
+    assert wiring.resolve("out", "one", happened=False, by="ada").exit_code == 1
+    assert not wiring.verify("out").violations
 
 
 def test_what_a_probe_found_to_have_happened_can_be_undone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,12 +196,13 @@ class Audit:
 
     # the ladder
 
-    def _rung(self, record: Record, event: Rung) -> Iterable[Finding]:
+    def _rung(self, record: Record, event: Rung) -> Iterator[Finding]:
         terms = self._terms.get(event.tool, NO_TERMS)
         if event.mode is Mode.MOCK:
             self._ladder.rehearse(event, terms)
-            return ()
-        return self._ladder.rung(event, terms, self._trace(event.plan, event.step))
+        else:
+            yield from self._ladder.rung(event, terms, self._trace(event.plan, event.step))
+        yield from self._told(event)
 
     def _moved(self, record: Record, event: Moved) -> Iterable[Finding]:
         trace = self._traces.get((event.plan, event.step))
@@ -229,6 +230,7 @@ class Audit:
         yield from self._calls.outcome(trace, event, record.seq)
         if event.attempt == trace.attempt:
             self._claims.release(trace)
+        yield from self._told(event)
         self._seen_done(trace, record.seq)
 
     def _resolved(self, record: Record, event: Resolved) -> Iterator[Finding]:
@@ -246,7 +248,11 @@ class Audit:
         if trace is not None and event.status is StepStatus.UNKNOWN:
             self._calls.give_up(trace)
             self._claims.release(trace)
-        return ()
+        return self._told(event)
+
+    def _told(self, event: Rung | Outcome | Settled) -> Iterable[Finding]:
+        trace = self._traces.get((event.plan, event.step))
+        return () if trace is None else self._calls.told(trace, event.status)
 
     def _undo_intent(self, record: Record, event: UndoIntent) -> Iterator[Finding]:
         if not event.under_lock:

@@ -7,7 +7,7 @@ from buddy.core.audit_rules import Finding
 from buddy.core.audit_terms import Terms
 from buddy.journal.events import Intent, Outcome, Resolved, UndoIntent, UndoOutcome
 from buddy.model.mode import Mode, Undo
-from buddy.model.outcome import OutcomeKind, UndoResult
+from buddy.model.outcome import OutcomeKind, StepStatus, UndoResult
 
 
 class Standing(Enum):
@@ -36,6 +36,7 @@ _ALLOWED_CLAIMS: dict[Undo, frozenset[UndoResult]] = {
     Undo.EQUIVALENT: frozenset({UndoResult.RESTORED_EQUIVALENT}),
     Undo.NONE: frozenset(),
 }
+_KNOWN_ENDS = frozenset(StepStatus) - {StepStatus.PENDING, StepStatus.HELD, StepStatus.UNKNOWN}
 _RESTORED = frozenset({UndoResult.RESTORED_EXACT, UndoResult.RESTORED_EQUIVALENT})
 
 
@@ -50,6 +51,7 @@ class Trace:
         tool: of the last intent.
         attempt: number of the last intent.
         standing: of its live calls.
+        doubted: an earlier attempt than the last may have happened, and nobody found out.
         writes: the call that was made changes the world.
         unknown: attempts given up as UNKNOWN whose late outcome may still come.
         done_seq: line on which the call was seen to have succeeded, 0 where it was not.
@@ -60,8 +62,8 @@ class Trace:
     """
 
     __slots__ = (
-        "attempt", "by_person", "done_seq", "dry_runs", "intent_seq", "level", "looked", "plan", "standing",
-        "step", "tool", "undo_lost", "undo_tried", "undoing", "undone", "unknown", "writes",
+        "attempt", "by_person", "done_seq", "doubted", "dry_runs", "intent_seq", "level", "looked", "plan",
+        "standing", "step", "tool", "undo_lost", "undo_tried", "undoing", "undone", "unknown", "writes",
     )  # fmt: skip
 
     def __init__(self, plan: str, step: str) -> None:
@@ -73,7 +75,7 @@ class Trace:
         self.standing = Standing.NEVER
         self.unknown: tuple[int, ...] = ()
         self.writes = self.by_person = self.undo_tried = self.undone = False
-        self.undoing = self.undo_lost = False
+        self.undoing = self.undo_lost = self.doubted = False
 
     @property
     def freed(self) -> bool:
@@ -115,6 +117,7 @@ class Calls:
             yield rule, f"called again after attempt {trace.attempt}, which {trace.standing.value}"
         if event.attempt <= trace.attempt:
             yield "attempt_order", f"attempt {event.attempt} follows attempt {trace.attempt}"
+        trace.doubted = trace.standing in (Standing.LOST, Standing.UNKNOWN)
         trace.tool, trace.attempt, trace.writes = event.tool, event.attempt, terms.writes
         trace.intent_seq, trace.standing = seq, Standing.IN_FLIGHT
         self._open[id(trace)] = trace
@@ -139,10 +142,15 @@ class Calls:
             trace.unknown = (*trace.unknown, event.attempt)
         # What is said late of an attempt settles nothing for the attempt that followed it.
         if event.attempt == trace.attempt:
-            trace.standing = _standing(event)
+            trace.standing = _standing(event, doubted=trace.doubted)
             self._open.pop(id(trace), None)
         if trace.done_seq and trace.standing is not Standing.IN_FLIGHT:
             trace.standing = Standing.DONE
+
+    def told(self, trace: Trace, status: StepStatus | None) -> Iterator[Finding]:
+        """Yield that a step is told to stand as if the end of its call were known."""
+        if status in _KNOWN_ENDS and trace.standing in (Standing.LOST, Standing.UNKNOWN):
+            yield "unknown_forgotten", f"told {status.value}, and its call {trace.standing.value}"
 
     def resolve(self, trace: Trace, event: Resolved, seq: int) -> Iterator[Finding]:
         """Yield why there was nothing to find out, or take note of what was found."""
@@ -190,11 +198,13 @@ class Calls:
         self._undoing.pop(id(trace), None)
 
 
-def _standing(event: Outcome) -> Standing:
+def _standing(event: Outcome, *, doubted: bool) -> Standing:
     match event.outcome:
         case OutcomeKind.SUCCEEDED:
             return Standing.DONE
         case OutcomeKind.UNKNOWN:
+            return Standing.UNKNOWN
+        case OutcomeKind.FAILED if doubted:
             return Standing.UNKNOWN
         case OutcomeKind.FAILED:
             clean = event.error is not None and event.error.no_effect

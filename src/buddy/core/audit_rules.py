@@ -21,6 +21,7 @@ RULES: dict[str, str] = {
     "outcome_without_intent": "nothing ends live that was not announced",
     "second_outcome": "one outcome an attempt, and a late one where it was given up as UNKNOWN",
     "intent_without_outcome": "every announced call has its outcome, or is said to be UNKNOWN",
+    "unknown_forgotten": "a step with an UNKNOWN call is told UNKNOWN until its end is found out",
     "resolved_of_nothing": "only an UNKNOWN call is resolved",
     "duplicate_live": "no two steps take the same non-idempotent action",
     "claims_overlap": "no two calls in flight are at odds over a resource",

@@ -190,7 +190,7 @@ class Climb:
             if ending is not None:
                 return ending
             if final is not None and self.run.config.mode is Mode.MOCK:
-                return self.at_rest(final)
+                return self.at_rest(self.resting_status(final), final.rule, final.reason)
         self.passed = Mode.MOCK
         limit = self.top() or late_duplicate(self)
         if limit is not None and limit.mode is Mode.MOCK:
@@ -283,16 +283,15 @@ class Climb:
         held = limit.rule in gate.HOLDING and limit.mode < self.run.config.mode
         return StepStatus.HELD if held else StepStatus.SUCCEEDED
 
-    def at_rest(self, limit: Ceiling) -> Ending:
-        """Return the ending of a step whose last attempt already says that it is settled."""
-        return Ending(
-            status=self.resting_status(limit),
-            reached=self.passed,
-            result=self.result,
-            preview=self.preview,
-            rule=limit.rule,
-            reason=limit.reason,
-        )
+    def told(self, status: StepStatus) -> StepStatus | None:
+        """Return the status to record with an attempt; None where one before it is in doubt."""
+        return status if self.plan.standing(self.step_id, status) is status else None
+
+    def at_rest(self, status: StepStatus, rule: str, reason: str) -> Ending:
+        """Return the ending of a step whose last attempt says how it stands, if none before is in doubt."""
+        if self.told(status) is None:
+            return self.settle(status, rule, reason)
+        return self._ending(status, rule, reason)
 
     def rest(self, limit: Ceiling) -> Ending:
         """Settle the step below a ceiling; an aborted duplicate is refused altogether."""
@@ -334,6 +333,9 @@ class Climb:
 
     def settle(self, status: StepStatus, rule: str, reason: str) -> Ending:
         """Record that the step came to rest, and return the ending."""
+        if self.told(status) is None:
+            reason = f"an attempt before may have happened; {reason}"
+            status = StepStatus.UNKNOWN
         self.run.record(
             Settled(
                 plan=self.plan.plan_id,
@@ -346,10 +348,13 @@ class Climb:
                 reason=reason,
             )
         )
+        return self._ending(status, rule, reason)
+
+    def _ending(self, status: StepStatus, rule: str, reason: str) -> Ending:
         return Ending(
             status=status,
             reached=self.passed,
-            result=self.result,
+            result=None if status is StepStatus.FAILED else self.result,
             preview=self.preview,
             rule=rule,
             reason=reason,

@@ -1,5 +1,6 @@
 """A `for_each` step: one call an item, one question to a person for all of them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from buddy.core import gate, references
@@ -85,7 +86,11 @@ async def climb_all(run: Run, plan: PlanState, place: int) -> Ending:
     try:
         items = items_of(plan, place, plan.results)
     except InvalidArguments as problem:
+        if plan.is_lost(step.step_id):
+            return lost(plan, place, f"and now: {problem}")
         return await Climb(run, plan, place, step.step_id, step.args, problem=str(problem)).climb()
+    if items is None and plan.is_lost(step.step_id):
+        return lost(plan, place, "and its items are not known any more")
     if items is None:
         return _not_known(Climb(run, plan, place, step.step_id, step.args))
     source = plan.source(place)
@@ -161,9 +166,9 @@ async def _group(run: Run, plan: PlanState, place: int, made: list[Climb]) -> Gr
                 waits_for=approval,
             )
         case Refused(reason):
-            for one in open_ones:
-                one.settle(StepStatus.ABORTED, "approval", reason)
-            return Ending(status=StepStatus.ABORTED, reached=first.passed, rule="approval", reason=reason)
+            endings = [one.settle(StepStatus.ABORTED, "approval", reason) for one in open_ones]
+            status = _worst(endings)
+            return Ending(status=status, reached=first.passed, rule="approval", reason=reason)
 
 
 def _seen(run: Run, plan: PlanState, asked: str, made: list[Climb]) -> tuple[Preview, ...]:
@@ -210,7 +215,7 @@ async def _each(plan: PlanState, made: list[Climb], group: GroupGrant | None) ->
                 plan.item_status[one.step_id] = (ending.status, ending.reached, ending.result)
         endings.append(ending)
         results.append(ending.result)
-    status = next(worst for worst in WORST if any(ending.status is worst for ending in endings))
+    status = _worst(endings)
     told = next(ending for ending in endings if ending.status is status)
     reached = min((ending.reached for ending in endings), key=lambda mode: -1 if mode is None else mode.rank)
     return Ending(
@@ -221,6 +226,17 @@ async def _each(plan: PlanState, made: list[Climb], group: GroupGrant | None) ->
         reason=told.reason,
         waits_for=told.waits_for,
     )
+
+
+def _worst(endings: Iterable[Ending]) -> StepStatus:
+    found = {ending.status for ending in endings}
+    return next(worst for worst in WORST if worst in found)
+
+
+def lost(plan: PlanState, place: int, why: str) -> Ending:
+    """Return the ending of a step with a call that was cut off and is not made again."""
+    reason = f"a call was cut off, {why}"
+    return Ending(status=StepStatus.UNKNOWN, reached=plan.reached(place), rule="live", reason=reason)
 
 
 def stops(one: Climb) -> bool:

@@ -279,33 +279,21 @@ async def _settle(climb: Climb, contract: ToolContract, answer: Any) -> Ending |
     if isinstance(found, Passed):
         return await succeed(climb, contract, started, hidden_value(found.value, secrets))
     assert isinstance(found, CallError)
-    kind = OutcomeKind.FAILED if found.no_effect else OutcomeKind.UNKNOWN
+    kind, rests = OutcomeKind.FAILED, StepStatus.FAILED
+    if not found.no_effect:
+        kind, rests = OutcomeKind.UNKNOWN, StepStatus.UNKNOWN
     again = climb.retry_after(found, Mode.LIVE, climb.live_attempts)
-    probes = kind is OutcomeKind.UNKNOWN and again is None and "probe" in climb.handlers
-    status = None if again is not None or probes else _status(kind)
+    open_end = climb.plan.standing(climb.step_id, rests) is StepStatus.UNKNOWN
+    probes = open_end and again is None and "probe" in climb.handlers
+    status = None if again is not None or probes else climb.told(rests)
     record_outcome(climb, kind, started, error=found, status=status, reason=found.message if status else "")
-    if kind is OutcomeKind.FAILED:
+    if not open_end:
         free(climb)
     await climb.run.durable()
     if again is not None:
+        if open_end:
+            climb.plan.repeats.add(climb.step_id)
         return again
     if probes:
         return await probe(climb, contract, found)
-    return Ending(
-        status=_status(kind),
-        reached=climb.passed,
-        result=climb.result if kind is OutcomeKind.UNKNOWN else None,
-        preview=climb.preview,
-        rule="live",
-        reason=found.message,
-    )
-
-
-def _status(kind: OutcomeKind) -> StepStatus:
-    match kind:
-        case OutcomeKind.SUCCEEDED:
-            return StepStatus.SUCCEEDED
-        case OutcomeKind.FAILED:
-            return StepStatus.FAILED
-        case OutcomeKind.UNKNOWN:
-            return StepStatus.UNKNOWN
+    return climb.at_rest(rests, "live", found.message)

@@ -57,6 +57,9 @@ async def undo_by_hand(
                 undone += 1
                 if not await roll_back(run, state, group, f"by hand, {by}", only=only, under_lock=under_lock):
                     raise BadInput("the system is locked; 'buddy unlock' first, or say --under-lock")
+        for place in list(state.places(StepStatus.PENDING)):
+            if state.is_lost(state.step(place).step_id):
+                state.put(place, StepStatus.UNKNOWN, state.reached(place))
         tally.update(state.statuses())
     if not undone:
         raise BadInput(f"expected a live write to undo{f' in {step!r}' if step else ''}, found none")

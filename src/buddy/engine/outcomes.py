@@ -32,6 +32,7 @@ async def succeed(
 ) -> Ending:
     """Record that a live call did what it should."""
     assert climb.tool is not None
+    climb.plan.repeats.discard(climb.step_id)
     warning = climb.tool.check_result(result)
     record_outcome(
         climb,
@@ -128,6 +129,7 @@ async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Endin
         reason = f"{error.message}; 'buddy resolve' records what a person finds out"
         return climb.settle(StepStatus.UNKNOWN, "live", reason)
     status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
+    climb.plan.repeats.discard(climb.step_id)
     climb.run.record(
         Resolved(
             plan=climb.plan.plan_id,
@@ -191,15 +193,12 @@ async def _late_failure(climb: Climb, contract: ToolContract, started: float, pr
     error = error_of(problem, contract, Mode.LIVE)
     if not error.no_effect:
         return
+    status = climb.told(StepStatus.FAILED)
     record_outcome(
-        climb,
-        OutcomeKind.FAILED,
-        started,
-        error=error,
-        late=True,
-        status=StepStatus.FAILED,
-        reason=error.message,
+        climb, OutcomeKind.FAILED, started, error=error, late=True, status=status, reason=error.message
     )
+    if status is None:
+        return
     free(climb)
     await climb.run.durable()
     _late_status(climb, StepStatus.FAILED)

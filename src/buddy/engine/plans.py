@@ -125,6 +125,19 @@ class PlanState:
         """
         self.restore(place, change(self.status(place), status), reached)
 
+    def standing(self, name: str, status: StepStatus) -> StepStatus:
+        """Return how a call stands that came to rest: UNKNOWN while an attempt before may have happened.
+
+        Args:
+            name: of the step, or of an item of its fan-out.
+            status: that its last attempt alone would give it.
+        """
+        return StepStatus.UNKNOWN if name in self.repeats and status is not StepStatus.HELD else status
+
+    def is_lost(self, name: str) -> bool:
+        """Whether a call of a step, or of an item of it, is in doubt and was to be made again."""
+        return any(lost == name or lost.startswith(f"{name}[") for lost in self.repeats)
+
     def stops(self, otherwise: OnFailure) -> bool:
         """Whether a step that failed stops what comes after it; a plan that does not say does as the run."""
         return (self.on_failure or otherwise) == "stop"

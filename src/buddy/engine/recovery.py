@@ -47,9 +47,8 @@ class StepPast:
         "asked",
         "attempts",
         "digest",
-        "group",
+        "doubted",
         "in_doubt",
-        "intents",
         "key",
         "outcome",
         "reached",
@@ -75,8 +74,8 @@ class StepPast:
         self.key = ""
         self.result: Any = UNSET
         self.attempts = [0, 0, 0]
-        self.intents = 0
         self.in_doubt = False
+        self.doubted = False
         self.outcome = -1
         self.undone = False
         self.undo_tried = False
@@ -137,6 +136,7 @@ class Past:
             case Intent():
                 step = self._step(event.plan, event.step, event.tool, event.agent)
                 step.attempts[2] = event.attempt
+                step.doubted = step.in_doubt
                 step.in_doubt, step.digest, step.key = True, event.digest, event.key
                 # Whatever was told of an earlier attempt is not told of this one.
                 step.status = StepStatus.PENDING
@@ -215,7 +215,8 @@ class Past:
 
     def _outcome(self, event: Outcome) -> None:
         step = self._step(event.plan, event.step, event.tool, event.agent)
-        step.in_doubt = event.outcome is OutcomeKind.UNKNOWN
+        failed = event.outcome is OutcomeKind.FAILED
+        step.in_doubt = event.outcome is OutcomeKind.UNKNOWN or (failed and step.doubted)
         if event.outcome is OutcomeKind.SUCCEEDED:
             self._outcomes += 1
             step.outcome, step.reached, step.result = self._outcomes, Mode.LIVE, self._value(event)

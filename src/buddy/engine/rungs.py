@@ -53,7 +53,7 @@ async def mock(climb: Climb, *, rehearsal: bool, final: Ceiling | None) -> Endin
             started,
             result=result,
             error=error,
-            status=status,
+            status=status and climb.told(status),
             rehearsal=rehearsal,
             limit=final if status is not StepStatus.FAILED else None,
         )
@@ -62,7 +62,7 @@ async def mock(climb: Climb, *, rehearsal: bool, final: Ceiling | None) -> Endin
             climb.passed = Mode.MOCK
             return None
         if again is None:
-            return Ending(status=StepStatus.FAILED, reached=None, rule="mock", reason=error.message)
+            return climb.at_rest(StepStatus.FAILED, "mock", error.message)
         await climb.run.clock.sleep(again)
 
 
@@ -126,7 +126,7 @@ async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
             climb.dry_attempts,
             started,
             error=error,
-            status=status,
+            status=status and climb.told(status),
             result=UNSET if error or climb.contract.writes else climb.result,
             preview=None if error or not climb.contract.writes else climb.preview,
             moved_from=Mode.MOCK if first else None,
@@ -136,11 +136,11 @@ async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
             if first:
                 climb.promote()
             climb.run.probe_passed(climb.step.tool, climb.step.agent)
-            return None if final is None else climb.at_rest(final)
+            if final is None:
+                return None
+            return climb.at_rest(climb.resting_status(final), final.rule, final.reason)
         if again is None:
-            return Ending(
-                status=StepStatus.FAILED, reached=climb.passed, rule="dry_run", reason=error.message
-            )
+            return climb.at_rest(StepStatus.FAILED, "dry_run", error.message)
         await climb.run.clock.sleep(again)
 
 

@@ -99,7 +99,7 @@ class PlanDriver:
             ending = await self._rehearse_step(place)
             if ending is not None:
                 self.last = ending
-                plan.put(place, StepStatus.FAILED, None)
+                plan.put(place, ending.status, None)
                 self._fail(place, undo=False)
                 failed = failed or plan.step(place).step_id
             if place % 256 == 255:
@@ -250,9 +250,8 @@ class PlanDriver:
         await self.run.interrupt.go_on()
         plan, step = self.plan, self.plan.step(place)
         skip = self._skipped(place)
-        if skip is not None and self._is_lost(step.step_id):
-            reason = "its call was cut off, and is not made again as its plan goes no further"
-            return Ending(status=StepStatus.UNKNOWN, reached=plan.reached(place), rule="live", reason=reason)
+        if skip is not None and plan.is_lost(step.step_id):
+            return fanout.lost(plan, place, "and is not made again as its plan goes no further")
         if skip is not None:
             status, rule, reason = skip
             self.run.record(
@@ -272,10 +271,6 @@ class PlanDriver:
             return await fanout.climb_all(self.run, plan, place)
         args, problem = fanout.arguments(plan, place, plan.results)
         return await Climb(self.run, plan, place, step.step_id, args, problem=problem).climb()
-
-    def _is_lost(self, name: str) -> bool:
-        """Whether a call of a step, or of an item of it, is in doubt and was to be made again."""
-        return any(lost == name or lost.startswith(f"{name}[") for lost in self.plan.repeats)
 
     def _skipped(self, place: int) -> tuple[StepStatus, str, str] | None:
         plan = self.plan

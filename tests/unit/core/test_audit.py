@@ -91,6 +91,10 @@ TWINS: dict[str, tuple[Callable[[], Story], Callable[[], Story]]] = {
         lambda: first().settled("s", StepStatus.UNKNOWN),
         lambda: first().settled("s", StepStatus.SUCCEEDED),
     ),
+    "unknown_forgotten": (
+        lambda: first("put").unknown("s", "put").failed("s", "put", attempt=1, late=True),
+        lambda: first("put").unknown("s", "put").settled("s", StepStatus.FAILED),
+    ),
     "resolved_of_nothing": (
         lambda: first().unknown("s", "fill").resolved("s", "fill", True),
         lambda: first().failed("s", "fill").resolved("s", "fill", True),

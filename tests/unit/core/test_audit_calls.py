@@ -2,7 +2,7 @@
 
 import pytest
 
-from buddy.journal.events import Intent, Outcome, UndoIntent
+from buddy.journal.events import Intent, Outcome, Rung, UndoIntent
 from buddy.model.outcome import OutcomeKind, StepStatus, UndoResult
 from unit.core.journals import Story, audit, rules
 
@@ -114,6 +114,25 @@ def test_a_late_success_outlives_a_failed_retry() -> None:
     story.failed("s", "put", attempt=2)
     assert rules(story) == set()
     assert rules(retry(story, "put", attempt=3)) == {"executed_twice"}
+
+
+def test_what_fails_without_effect_says_nothing_of_an_attempt_before_it() -> None:
+    story = first("put").unknown("s", "put").intent("s", "put", attempt=2)
+    told = {"attempt": 2, "status": StepStatus.FAILED}
+    assert rules(story.failed("s", "put", **told)) == {"unknown_forgotten"}
+    assert rules(story.last(Outcome, status=None).settled("s", StepStatus.UNKNOWN)) == set()
+    assert rules(story.settled("s", StepStatus.ABORTED)) == {"unknown_forgotten"}
+    found = first("put").unknown("s", "put").resolved("s", "put", False).intent("s", "put", attempt=2)
+    assert rules(found.failed("s", "put", **told)) == set()
+
+
+def test_a_rung_does_not_tell_where_a_lost_call_stands() -> None:
+    story = first("put").resumed().mock("s", "put")
+    assert rules(story.last(Rung, status=StepStatus.FAILED)) == {
+        "unknown_forgotten",
+        "intent_without_outcome",
+    }
+    assert "unknown_forgotten" not in rules(story.last(Rung, status=StepStatus.HELD))
 
 
 def test_what_was_given_up_by_word_may_still_end_late() -> None:
