@@ -176,6 +176,10 @@ class HomeStore(Protocol):
         """Free the ledger rows of steps (`plan/step`) whose action had no effect or was rolled back."""
         ...
 
+    def settle_all(self, run_id: str, standing: Sequence[str]) -> None:
+        """Free every ledger row of a run but those of the steps (`plan/step`) that may stand."""
+        ...
+
     def earlier(
         self, digest: str, run_id: str, step: str, resources: Sequence[str], now: float, window_s: float
     ) -> list[Earlier]:

@@ -2,7 +2,7 @@
 
 `EFFECTS` is the file; `CRASH` names the point as `WHAT:KEY`, where WHAT is `before`, `after` (a write),
 `undo-before`, `undo-after` or `failure` (as `after`, once another call has failed); `PROBES` says whether
-the probes can tell: `yes` or `no`; `FAILS` names what fails without effect: `log` or its `preview`.
+the probes can tell: `yes` or `no`; `FAILS` names what fails without effect: `log`, its `preview`, or `send`.
 """
 
 import os
@@ -78,6 +78,8 @@ def _(call: Call) -> bool | None:
 @tool(risk=Risk.HIGH, effect="write", permissions=["e.send"], resources=["mail:{key}"])
 def send(key: str) -> dict[str, str]:
     """Have an effect for good."""
+    if os.environ.get("FAILS") == "send":
+        raise ToolError("it was to fail")
     point("before", key)
     act(f"put {key}")
     point("after", key)

@@ -5,20 +5,31 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from buddy import ExecutionConfig, Mode, wiring
-from buddy.journal.events import Outcome, Resolved, Settled, UndoOutcome
+from buddy.journal.events import Outcome, Resolved, RunResumed, Settled, UndoOutcome
+from buddy.model.approval import Approval
 from buddy.model.outcome import UndoResult
 
 TOOLS = str(Path(__file__).with_name("effects.py"))
 POLICY = '[[rules]]\ndecision = "approve"\ntool = "*"\n'
 CHILD = """
-import sys
+import os, signal, sys
 from buddy import ExecutionConfig, Mode, wiring
+from buddy.engine.run import Run
+from buddy.journal.events import Intent
+what, _, key = os.environ["CRASH"].partition(":")
+record = Run.record
+def dies(run, event):
+    if what == "let-through" and isinstance(event, Intent) and event.step == key:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return record(run, event)
+Run.record = dies
 if sys.argv[2:] == ["resume"]:
     sys.exit(wiring.resume("out", [sys.argv[1]], by="ada").exit_code)
 config = ExecutionConfig(mode=Mode.LIVE, output_dir="out", approvals="policy.toml", max_retries=0)
@@ -72,6 +83,11 @@ def effects() -> Counter[str]:
 
 def steps(result: wiring.RunResult) -> dict[str, int]:
     return {status: count for status, count in result.summary["steps"]["by_status"].items() if count}
+
+
+def asked() -> list[Approval]:
+    with closing(wiring.home()) as home:
+        return home.approvals(0.0)
 
 
 def events(kind: type[Any]) -> list[Any]:
@@ -223,6 +239,34 @@ def test_an_item_of_a_fan_out_is_asked_about_by_itself(monkeypatch: pytest.Monke
     assert not wiring.verify("out").violations
     assert result.exit_code == 0
     assert effects() == {f"put k{number}": 1 for number in range(4)}
+
+
+# what the home let through and nobody called
+
+
+def test_what_was_let_through_and_never_called_is_told_and_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan(("put", "one"), ("send", "two"))
+    die("let-through:two")
+    [before] = [one for one in asked() if one.consumed_by]
+    assert before.consumed_by == ("p/two",)
+    monkeypatch.setenv("FAILS", "send")
+    assert steps(resume(monkeypatch, probes=False)) == {"ROLLED_BACK": 1, "FAILED": 1}
+    [resumed] = events(RunResumed)
+    assert resumed.not_called == {before.request.approval_id: ["p/two"]}
+    monkeypatch.delenv("FAILS")
+    config = ExecutionConfig(mode=Mode.LIVE, output_dir="again", approvals="policy.toml")
+    assert wiring.run(["plan.json"], [TOOLS], config, granted_by="ada").exit_code == 0
+    assert effects() == {"put one": 2, "undo one": 1, "put two": 1}
+
+
+def test_a_second_resume_does_not_tell_again_what_was_called_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(("put", "one"), ("send", "two"))
+    die("let-through:two")
+    assert resume(monkeypatch, probes=False).exit_code == 0
+    assert resume(monkeypatch, probes=False).exit_code == 0
+    assert [len(event.not_called) for event in events(RunResumed)] == [1, 0]
 
 
 # an undo in doubt

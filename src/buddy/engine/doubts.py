@@ -71,6 +71,8 @@ async def _call(run: Run, plan: PlanState, doubt: Doubt) -> None:
         del plan.item_status[done.step_id]
     if happened:
         plan.done.append(done)
+    else:
+        run.free_action(f"{plan.plan_id}/{done.step_id}")
     await run.durable()
 
 
@@ -119,6 +121,9 @@ async def _undo(run: Run, plan: PlanState, done: Done) -> None:
         )
     )
     plan.done.remove(done)
+    if restored:
+        plan.actions.free(run.digest(done.tool, done.args))
+        run.free_action(f"{plan.plan_id}/{done.step_id}")
     place = plan.schedule.index.get(done.step_id.split("[")[0])
     if restored and place is not None and plan.status(place) is StepStatus.SUCCEEDED:
         plan.put(place, StepStatus.ROLLED_BACK, Mode.LIVE)

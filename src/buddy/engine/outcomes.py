@@ -70,8 +70,7 @@ def note_done(climb: Climb, contract: ToolContract, result: Any) -> None:
 def free(climb: Climb) -> None:
     """Let the action be taken again: it had no effect."""
     climb.plan.actions.free(climb.digest)
-    if not climb.run.config.isolate:
-        climb.run.free_action(f"{climb.plan.plan_id}/{climb.step_id}")
+    climb.run.free_action(f"{climb.plan.plan_id}/{climb.step_id}")
 
 
 def record_outcome(

@@ -29,7 +29,7 @@ from buddy.journal.events import (
     UndoIntent,
     UndoOutcome,
 )
-from buddy.model.approval import ApprovalRequest
+from buddy.model.approval import Approval, ApprovalRequest
 from buddy.model.conflict import StepRef
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
@@ -96,6 +96,7 @@ class Past:
         self.plans: dict[str, dict[str, StepPast]] = {}
         self.approvals: dict[tuple[str, str], str] = {}
         self.requested: set[str] = set()
+        self.consumed: set[tuple[str, str]] = set()
         self.expanded: dict[tuple[str, str], int] = {}
         self.assigned: dict[str, dict[str, str]] = {}
         self._blob = blob
@@ -133,7 +134,9 @@ class Past:
         match event:
             case Rung():
                 self._rung(event)
+                self._consumed(event)
             case Intent():
+                self._consumed(event)
                 step = self._step(event.plan, event.step, event.tool, event.agent)
                 step.attempts[2] = event.attempt
                 step.doubted = step.in_doubt
@@ -148,6 +151,10 @@ class Past:
                 self._settled(event)
             case _:
                 pass
+
+    def _consumed(self, event: Rung | Intent) -> None:
+        if event.approval is not None:
+            self.consumed.add((event.approval, f"{event.plan}/{event.step}"))
 
     def _asked(self, request: ApprovalRequest) -> None:
         self.approvals[request.plan_id, request.step_id] = request.approval_id
@@ -166,23 +173,37 @@ class Past:
             handlers: tool -> its handlers.
         """
         changed = [contract.name for contract in contracts if self.contracts.get(contract.name) != contract]
+        approvals = run.home.approvals(run.clock.now(), run.run_id)
         run.record(
             RunResumed(
-                by=by, format=FORMAT, version=version, contracts=contracts, handlers=handlers, changed=changed
+                by=by,
+                format=FORMAT,
+                version=version,
+                contracts=contracts,
+                handlers=handlers,
+                changed=changed,
+                not_called=dict(self._not_called(approvals)),
             )
         )
         if run.config.mode is Mode.LIVE and not run.config.isolate:
-            run.home.settle(run.run_id, list(self._without_effect()))
-        for approval in run.home.approvals(run.clock.now(), run.run_id):
+            run.home.settle_all(run.run_id, list(self._standing_actions()))
+        for approval in approvals:
             if approval.request.approval_id not in self.requested:
                 run.record(ApprovalRequested(request=approval.request))
                 self._asked(approval.request)
 
-    def _without_effect(self) -> Iterator[str]:
-        """Yield steps that the home may have let through, and whose call was never made or had no effect."""
+    def _not_called(self, approvals: list[Approval]) -> Iterator[tuple[str, list[str]]]:
+        for one in approvals:
+            name = one.request.approval_id
+            left = [action for action in one.consumed_by if (name, action) not in self.consumed]
+            if left:
+                yield name, left
+
+    def _standing_actions(self) -> Iterator[str]:
+        """Yield the actions whose effect may be there: no other keeps anything from being done."""
         for plan, steps in self.plans.items():
             for name, step in steps.items():
-                if step.outcome < 0 and not step.in_doubt:
+                if step.in_doubt or (step.outcome >= 0 and not step.undone):
                     yield f"{plan}/{name}"
 
     def _step(self, plan: str, step: str, tool: str, agent: str) -> StepPast:

@@ -233,6 +233,8 @@ class Run:
 
     def free_action(self, step: str) -> None:
         """Let an action (`plan/step`) that had no effect, or was undone, be taken again."""
+        if self.config.isolate:
+            return
         if not self._freed:
             asyncio.get_running_loop().call_soon(self._free_all)
         self._freed.append(step)

@@ -51,8 +51,7 @@ async def roll_back(
                 # A fan-out of which an item failed stays FAILED, whatever became of the others.
                 plan.put(place, StepStatus.ROLLED_BACK, Mode.LIVE)
             plan.actions.free(run.digest(done.tool, done.args))
-            if not run.config.isolate:
-                run.free_action(f"{plan.plan_id}/{done.step_id}")
+            run.free_action(f"{plan.plan_id}/{done.step_id}")
     return True
 
 

@@ -29,7 +29,6 @@ from buddy.journal.events import (
     Rung,
     RunResumed,
     RunStarted,
-    Settled,
     UndoIntent,
 )
 from buddy.journal.times import iso, seconds
@@ -284,8 +283,7 @@ class _Approvals:
         self._run = ""
         self._asked: set[str] = set()
         self._consumed: set[tuple[str, str]] = set()
-        self._resumed = False
-        self._left: set[str] = set()
+        self._not_called: set[tuple[str, str]] = set()
 
     def feed(self, record: Record) -> Iterator[Violation]:
         if not self._speaks:
@@ -294,11 +292,10 @@ class _Approvals:
         if isinstance(event, RunStarted):
             self._run = self._run or event.run_id
         elif isinstance(event, RunResumed):
-            self._resumed = True
-        elif isinstance(event, Settled):
-            # A crash may have come between what the home let through and the intent of the call.
-            if self._resumed:
-                self._left.add(f"{event.plan}/{event.step}")
+            for name, actions in event.not_called.items():
+                for action in actions:
+                    self._not_called.add((name, action))
+                    yield from self._against(record, name, partial(_not_consumed, action))
         elif isinstance(event, ApprovalRequested):
             self._asked.add(event.request.approval_id)
             yield from self._against(
@@ -330,7 +327,7 @@ class _Approvals:
                 message = f"the home was asked for approval {name}, and the journal does not tell"
                 yield Violation(rule="approval_not_journaled", seq=0, plan=plan, step=step, message=message)
             for action in kept.consumed_by:
-                if (name, action) not in self._consumed and action not in self._left:
+                if (name, action) not in self._consumed | self._not_called:
                     message = f"approval {name}: consumed by {action}, of which the journal tells no call"
                     yield Violation(rule="approval_differs", seq=0, plan=plan, step=step, message=message)
 

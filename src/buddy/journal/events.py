@@ -81,6 +81,8 @@ class RunResumed(Event, frozen=True, kw_only=True, tag="run_resumed"):
         version: of Buddy, from here on.
         contracts, handlers: as in `run_started`.
         changed: tools whose contract is another one than before.
+        not_called: approval -> each `plan/step` that the home let through by it, and whose call no line
+            announces as the process died before.
     """
 
     by: str
@@ -89,6 +91,7 @@ class RunResumed(Event, frozen=True, kw_only=True, tag="run_resumed"):
     contracts: list[ToolContract]
     handlers: dict[str, list[str]]
     changed: list[str] = []
+    not_called: dict[str, list[str]] = {}
 
 
 class ContractSeen(Event, frozen=True, kw_only=True, tag="contract_seen"):

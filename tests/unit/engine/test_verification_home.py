@@ -12,7 +12,7 @@ from buddy.core.signing import CHECKS as SIGNATURES
 from buddy.engine.verification import CHECKS, verify
 from buddy.errors import JournalDamaged
 from buddy.journal.codec import Head
-from buddy.journal.events import Outcome, Rung
+from buddy.journal.events import Outcome, Rung, RunResumed
 from buddy.journal.times import seconds
 from buddy.model.approval import Approval, ApprovalState, Vote
 from buddy.projections.outputs import project
@@ -236,6 +236,20 @@ def test_a_no_among_yeses_is_a_no_and_everybody_is_named() -> None:
     assert case.found() == set()
     change_approval("a1", votes=votes[1:])(case)
     assert case.found() == {"approval_differs"}
+
+
+def test_what_was_let_through_and_not_called_is_told_by_the_resume() -> None:
+    def found(**told: list[str]) -> set[str]:
+        story = Story()
+        story.decide(story.ask("s", "send"))
+        case = case_of(story.resumed().last(RunResumed, not_called=told))
+        change_approval("a1", consumed_by=("p/s",))(case)
+        return case.found()
+
+    assert found(a1=["p/s"]) == set()
+    assert found() == {"approval_differs"}
+    assert found(a1=["p/s", "p/t"]) == {"approval_differs"}
+    assert found(a1=["p/s"], a2=["p/s"]) == {"approval_unknown"}
 
 
 def test_approvals_of_other_runs_are_passed_over() -> None:

@@ -107,6 +107,17 @@ def settle(connection: sqlite3.Connection, run_id: str, freed: Sequence[str]) ->
             _remove(connection, number, resources)
 
 
+def settle_all(connection: sqlite3.Connection, run_id: str, standing: Sequence[str]) -> None:
+    """Take out every action of a run but those of the steps that may stand."""
+    kept = frozenset(standing)
+    rows = connection.execute(
+        "SELECT id, step, resources FROM actions WHERE run_id = ?", (run_id,)
+    ).fetchall()
+    for number, step, resources in rows:
+        if step not in kept:
+            _remove(connection, number, resources)
+
+
 def earlier(
     connection: sqlite3.Connection,
     digest: str,

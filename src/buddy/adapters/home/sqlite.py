@@ -173,6 +173,11 @@ class SqliteHome:
             with self._database.quick as connection:
                 ledger.settle(connection, run_id, freed)
 
+    def settle_all(self, run_id: str, standing: Sequence[str]) -> None:
+        """Free every ledger row of a run but those of the steps (`plan/step`) that may stand."""
+        with self._database.quick as connection:
+            ledger.settle_all(connection, run_id, standing)
+
     def earlier(
         self, digest: str, run_id: str, step: str, resources: Sequence[str], now: float, window_s: float
     ) -> list[Earlier]:

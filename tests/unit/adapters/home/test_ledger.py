@@ -109,6 +109,14 @@ class TestDuplicates:
         home.settle("run", ["p/1"])
         assert rule(home, action("p/2")) == ""
 
+    def test_all_of_a_run_is_freed_but_what_may_stand(self, home: SqliteHome) -> None:
+        for step in ("p/1", "p/2", "p/3"):
+            assert rule(home, action(step, step, resources=())) == ""
+        home.settle_all("other", [])
+        home.settle_all("run", ["p/2", "p/9"])
+        found = [rule(home, action(f"q/{step}", step, resources=())) for step in ("p/1", "p/2", "p/3")]
+        assert found == ["", "duplicate", ""]
+
     def test_within_a_batch_the_first_counts(self, home: SqliteHome) -> None:
         answers = home.admit([action("p/1"), action("p/2"), action("p/3", "d2")], NOW, DAY, ())
         assert [type(answer) for answer in answers] == [Admitted, Refused, Admitted]
