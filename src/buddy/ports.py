@@ -167,9 +167,22 @@ class HomeStore(Protocol):
 
     # the action ledger
     def admit(
-        self, actions: Sequence[Action], now: float, window_s: float, caps: Sequence[Cap]
+        self,
+        actions: Sequence[Action],
+        now: float,
+        window_s: float,
+        caps: Sequence[Cap],
+        reached: float = 0.0,
     ) -> list[Admitted | Refused]:
-        """Check lock, approval, caps and duplicates, and write the ledger rows: one durable transaction."""
+        """Check lock, approval, caps and duplicates, and write the ledger rows: one durable transaction.
+
+        Args:
+            actions: that are to be taken.
+            now: by the machine's clock, which windows and expiry go by; seconds since the epoch.
+            window_s: how long an action is remembered.
+            caps: that they are held against.
+            reached: latest time in the caller's journal; seconds since the epoch.
+        """
         ...
 
     def settle(self, run_id: str, freed: Sequence[str]) -> None:

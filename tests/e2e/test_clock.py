@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from buddy import wiring
+from buddy.adapters.system import RealClock
 from buddy.journal.events import Intent
 from buddy.journal.times import seconds
 from buddy.model.approval import ApprovalState
@@ -67,3 +68,19 @@ def test_a_breaker_that_it_opened_may_close_again(tmp_path: Path) -> None:
     assert runs.run(tmp_path, put).exit_code == 0
     with closing(wiring.home()) as home:
         assert home.breakers() == []
+
+
+def test_a_run_that_goes_on_tells_no_time_before_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert runs.run(tmp_path, mail()).exit_code == 3
+    [waiting] = runs.asked()
+    runs.decide(waiting.request.approval_id)
+    ahead = 2 * YEAR_S
+    for _ in range(2):
+        monkeypatch.setattr(RealClock, "now", lambda self, ahead=ahead: time.time() + ahead)
+        runs.resume(tmp_path)
+        ahead -= 0.5 * YEAR_S
+    told = [record.time for record in wiring.records(str(tmp_path / "out"))]
+    assert told == sorted(told)
+    assert runs.wrong(tmp_path / "out") == []

@@ -1,6 +1,7 @@
 """What an earlier part of a run left: read from its journal, put back when the run goes on."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ from buddy.journal.events import (
     UndoIntent,
     UndoOutcome,
 )
+from buddy.journal.times import seconds
 from buddy.model.approval import Approval, ApprovalRequest
 from buddy.model.conflict import StepRef
 from buddy.model.contract import ToolContract
@@ -101,6 +103,7 @@ class Past:
         self.assigned: dict[str, dict[str, str]] = {}
         self._blob = blob
         self._outcomes = 0
+        self._time = ""
 
     def read(self, records: Iterable[Record]) -> "Past":
         """Take in a whole journal."""
@@ -110,7 +113,7 @@ class Past:
 
     def feed(self, record: Record) -> None:
         """Take in one event."""
-        event = record.event
+        event, self._time = record.event, record.time
         match event:
             case RunStarted():
                 self.started = event
@@ -173,6 +176,8 @@ class Past:
             handlers: tool -> its handlers.
         """
         changed = [contract.name for contract in contracts if self.contracts.get(contract.name) != contract]
+        with suppress(ValueError):
+            run.not_before(seconds(self._time))
         approvals = run.home.approvals(run.clock.now(), run.run_id)
         run.record(
             RunResumed(

@@ -113,7 +113,7 @@ class Run:
         self._watch = watch or Watch()
         self._shared = _Shared()
         if config.mode is Mode.LIVE:
-            self._steady.not_before(self.home.hear(self.clock.now())[1])
+            self.not_before(self.home.hear(self.now())[1])
         self._rates: dict[str, RateLimiter | None] = {}
         self._concurrency: dict[str, Slots | None] = {}
         self._flushing: asyncio.Future[None] | None = None
@@ -130,6 +130,10 @@ class Run:
         was ahead once would otherwise end it for good.
         """
         return self._steady.now()
+
+    def not_before(self, at: float) -> None:
+        """Tell no time before this one, in seconds since the epoch, from now on."""
+        self._steady.not_before(at)
 
     def record(self, event: AnyEvent) -> Record:
         """Append an event; it is durable after the next flush.
@@ -212,11 +216,15 @@ class Run:
                 raise ClosedStop(str(self.failure))
             config = self.config
             verdicts = self.home.admit(
-                [entry.action for entry in batch], self.clock.now(), config.duplicate_window_s, config.caps
+                [entry.action for entry in batch],
+                self.clock.now(),
+                config.duplicate_window_s,
+                config.caps,
+                self.now(),
             )
             for entry, verdict in zip(batch, verdicts, strict=True):
                 if isinstance(verdict, Admitted):
-                    self._steady.not_before(verdict.at)
+                    self.not_before(verdict.at)
                     self._notice_epoch(verdict.lock_epoch)
                     self.record(_with_epoch(entry.intent, verdict.lock_epoch))
             self.flush()
@@ -258,8 +266,8 @@ class Run:
 
     def look(self) -> LockState:
         """Return the system lock as it is now, and let the home know what time it is here."""
-        state, now = self.home.hear(self.clock.now())
-        self._steady.not_before(now)
+        state, now = self.home.hear(self.now())
+        self.not_before(now)
         self._see(state)
         return state
 

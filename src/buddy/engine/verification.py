@@ -265,8 +265,12 @@ class _Locks:
 _STILL: dict[ApprovalState, frozenset[ApprovalState]] = {
     ApprovalState.PENDING: frozenset(ApprovalState),
     ApprovalState.APPROVED: frozenset(ApprovalState) - {ApprovalState.PENDING, ApprovalState.DENIED},
+    ApprovalState.EXPIRED: frozenset({ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.EXPIRED}),
 }
-"""State in the journal -> states that the home may have come to since; any other state stays."""
+"""State in the journal -> states that the home may have come to since; any other state stays.
+
+Whether a request has expired is a matter of the clock, which may have been ahead then.
+"""
 
 
 class _Approvals:

@@ -31,13 +31,14 @@ def admit(
     now: float,
     window_s: float,
     caps: Sequence[Cap],
+    reached: float,
 ) -> list[Admitted | Refused]:
     """Check each action and write it into the books, or say why not and write nothing of it."""
     state = lock.state(connection)
     if state.engaged:
         reason = f"the system lock was engaged by {state.by}: {state.reason}; `buddy unlock` releases it"
         return [Refused("lock", reason)] * len(actions)
-    admitted = Admitted(state.epoch, times.advance(connection, now))
+    admitted = Admitted(state.epoch, times.advance(connection, max(now, reached)))
     answers: list[Admitted | Refused] = []
     books = _Books(connection, actions)
     for action in actions:

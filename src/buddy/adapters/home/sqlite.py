@@ -159,13 +159,26 @@ class SqliteHome:
                 leases.release(connection, self._owner, holders)
 
     def admit(
-        self, actions: Sequence[Action], now: float, window_s: float, caps: Sequence[Cap]
+        self,
+        actions: Sequence[Action],
+        now: float,
+        window_s: float,
+        caps: Sequence[Cap],
+        reached: float = 0.0,
     ) -> list[Admitted | Refused]:
-        """Check lock, approval, caps and duplicates, and write the ledger rows: one durable transaction."""
+        """Check lock, approval, caps and duplicates, and write the ledger rows: one durable transaction.
+
+        Args:
+            actions: that are to be taken.
+            now: by the machine's clock, which windows and expiry go by; seconds since the epoch.
+            window_s: how long an action is remembered.
+            caps: that they are held against.
+            reached: latest time in the caller's journal; seconds since the epoch.
+        """
         if not actions:
             return []
         with self._database.durable as connection:
-            return ledger.admit(connection, actions, now, window_s, caps)
+            return ledger.admit(connection, actions, now, window_s, caps, reached)
 
     def settle(self, run_id: str, freed: Sequence[str]) -> None:
         """Free the ledger rows of steps (`plan/step`) whose action had no effect or was rolled back."""
