@@ -78,4 +78,5 @@ def test_a_clock_that_is_set_back_changes_no_order(home: SqliteHome, open_home: 
     assert home.hear(50.0) == (LockState(1, True, "ada", "stop", 100.0), 100.0)
     assert home.set_lock(False, "ada", "go", 120.5).at == 120.5
     assert home.admit([action(1)], 30.0, 10.0, ()) == [Admitted(2, 120.5)]
-    assert open_home().hear(0.0)[1] == 120.5
+    assert home.admit([action(1)], 30.0, 10.0, (), 200.5) == [Admitted(2, 200.5)]
+    assert open_home().hear(0.0)[1] == 200.5
