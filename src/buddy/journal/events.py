@@ -49,8 +49,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
         environment_dry_run: `DRY_RUN=true` was set.
         config: every setting in force.
         inputs: what was read.
-        plans: how many plans.
-        steps: how many steps they declare.
+        plans, steps: how many there are.
         contracts: of every tool that the plans name and that has one.
         handlers: tool -> which handlers it has, of `live preview mock undo probe`.
         plans_sha256: of the canonical plans kept in the run's folder.
@@ -77,12 +76,10 @@ class RunResumed(Event, frozen=True, kw_only=True, tag="run_resumed"):
 
     Attributes:
         by: the person.
-        format: version of the journal format from here on; where it is not said, it was 1.
-        version: of Buddy, from here on.
+        format, version: of the journal and of Buddy from here on; a format that is not said is 1.
         contracts, handlers: as in `run_started`.
         changed: tools whose contract is another one than before.
-        not_called: approval -> each `plan/step` that the home let through by it, and whose call no line
-            announces as the process died before.
+        not_called: approval -> each `plan/step` that it let through and whose call no line announces.
     """
 
     by: str
