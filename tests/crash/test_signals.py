@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from buddy import wiring
+from buddy import ExecutionConfig, Mode, wiring
 from buddy.journal.events import Intent, Outcome, RunFinished
 
 TOOLS = """
@@ -76,6 +76,7 @@ def running(*words: str) -> "Iterator[subprocess.Popen[str]]":
             process.kill()
 
 
+LIVE = ExecutionConfig(mode=Mode.LIVE, output_dir="out", max_retries=0)
 RUN = ("run", "plan.json", "--mode", "live", "--out", "out", "--set", "max_retries=0")
 
 
@@ -109,7 +110,7 @@ def test_the_call_in_flight_ends_nothing_else_begins_and_the_run_goes_on(name: s
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert f"{name}: nothing more is begun, 1 live call may end" in err
-    assert f"interrupted by {name}; 'buddy resume' goes on" in err
+    assert f"interrupted by {name}; `buddy resume out --tools tools.py` goes on" in err
     assert "Traceback" not in err
     assert effects() == ["begin slow", "end slow"]
     assert kinds(Intent, Outcome, RunFinished) == ["Intent", "Outcome", "RunFinished"]
@@ -168,6 +169,33 @@ def test_a_rollback_stops_between_two_undos_and_is_ended_by_a_resume() -> None:
     result = wiring.resume("out", ["tools.py"], by="ada")
     assert result.exit_code == 1
     assert effects()[-3:] == ["undo three", "undo two", "undo one"]
+    assert not wiring.verify("out").violations
+
+
+SLOW_UNDO = TOOLS.replace('note(f"undo {call', "note('undoing'); time.sleep(1.5); note(f\"undo {call")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_rollback_by_hand_stops_after_the_undo_in_flight_and_goes_on(name: str) -> None:
+    Path("tools.py").write_text(SLOW_UNDO)
+    plan("one", "two", "three")
+    assert wiring.run(["plan.json"], ["tools.py"], LIVE, granted_by="ada").exit_code == 0
+    with running("rollback", "out") as process:
+        wait_for("undoing")
+        process.send_signal(getattr(signal, name))
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "")
+    assert effects()[6:] == ["undoing", "undo three"]
+    assert f"{name}: nothing more is begun, 1 live call may end" in err
+    assert f"buddy: interrupted by {name}; `buddy rollback out --tools tools.py` goes on\n" in err
+    assert not wiring.verify("out").violations
+    summary = json.loads(Path("out/orchestration_summary.json").read_text())
+    assert summary["exit_code"] == 130
+    assert summary["exit_reason"] == f"interrupted by {name}; 'buddy rollback' goes on"
+
+    Path("tools.py").write_text(TOOLS)
+    assert wiring.rollback("out", ["tools.py"], by="ada").exit_code == 1
+    assert effects()[8:] == ["undo two", "undo one"]
     assert not wiring.verify("out").violations
 
 

@@ -1,20 +1,40 @@
 """What people do to a run by hand: undo, cancel, resolve."""
 
 from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
 
 from buddy.core.conflicts import Detector
 from buddy.core.findings import Findings
 from buddy.engine import doubts
 from buddy.engine.fleet import tell_all
-from buddy.engine.orchestrator import exit_code
+from buddy.engine.orchestrator import EXIT_INTERRUPTED, exit_code
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past, StepPast
 from buddy.engine.run import Run
 from buddy.engine.undoing import roll_back
-from buddy.errors import BadInput
+from buddy.errors import BadInput, Interrupted
 from buddy.journal.events import Resolved, RunFinished, Settled
 from buddy.model.outcome import StepStatus
 from buddy.ports import PlanSource
+
+
+async def in_good_order(run: Run, work: Coroutine[Any, Any, int], command: str) -> int:
+    """Do what a person asked for; a signal stops it as it stops a run, and the command goes on with it.
+
+    Args:
+        run: the run.
+        work: what to do; returns the exit code.
+        command: that a person said, `rollback` for example.
+
+    Raises:
+        Interrupted: a signal stopped it, which the journal says.
+    """
+    try:
+        return await run.interrupt.unless_over(work)
+    except Interrupted as stopped:
+        _end(run, f"{stopped}; 'buddy {command}' goes on", EXIT_INTERRUPTED)
+        raise
 
 
 async def undo_by_hand(
@@ -129,9 +149,13 @@ async def resolve_step(run: Run, past: Past, step: str, happened: bool, by: str)
 
 def _finish(run: Run, tally: Counter[StepStatus], reason: str) -> int:
     code = exit_code(tally)
+    _end(run, reason, code)
+    return code
+
+
+def _end(run: Run, reason: str, code: int) -> None:
     run.record(RunFinished(reason=reason, exit_code=code, duration_s=round(run.elapsed(), 6)))
     run.flush()
-    return code
 
 
 def _find(past: Past, step: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """The only place that chooses adapters: what each command and the Python interface do, end to end."""
 
 from buddy.adapters.people import Quiet
+from buddy.wiring.calls import OpenCalls
 from buddy.wiring.commands import (
     CheckedStep,
     CheckResult,
@@ -19,7 +20,7 @@ from buddy.wiring.commands import (
     verify,
 )
 from buddy.wiring.demo import DemoResult, demo
-from buddy.wiring.session import OpenCalls, RunResult, Session, home, settings, tools
+from buddy.wiring.session import RunResult, Session, home, settings, tools
 from buddy.wiring.signing import KeyTold, create_key, show_key
 
 __all__ = [

@@ -3,7 +3,7 @@
 import gc
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from buddy.core.fleet import Crew
 from buddy.core.ordering import Schedule
 from buddy.engine import orchestrator
 from buddy.engine.checking import ceilings
-from buddy.engine.manual import cancel_all, resolve_step, undo_by_hand
+from buddy.engine.manual import cancel_all, in_good_order, resolve_step, undo_by_hand
 from buddy.engine.orchestrator import Survey
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
@@ -38,6 +38,7 @@ from buddy.ports import Interaction, PlanSource, RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.files import FleetFiles
 from buddy.projections.outputs import together
+from buddy.projections.phrases import command
 from buddy.wiring.folder import PLANS, blob, fleet_files
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
 from buddy.wiring.signing import here, signatures_of, with_signatures
@@ -77,8 +78,12 @@ def _run(
     loaded = tools(tool_files, config)
     source = PlanFiles(inputs, crew=crew_of(config))
     scan = source.scan()
-    session = Session(config, loaded, interaction, heeds_signals=True)
+    session = Session(config, loaded, interaction, heeds_signals=True, again=_again("resume", tool_files))
     return session.start(source, scan.inputs, granted_by)
+
+
+def _again(name: str, tool_files: Sequence[str], *more: str) -> Callable[[str], str]:
+    return lambda folder: command(name, folder, tool_files, *more)
 
 
 def crew_of(config: ExecutionConfig) -> Crew:
@@ -130,6 +135,8 @@ def _session(
     interaction: Interaction | None,
     approvals: str | None = None,
     config_file: Path | None = None,
+    *,
+    again: Callable[[str], str],
 ) -> tuple[Path, RunStarted, Session]:
     folder, started = _opened(run)
     if started.plans_sha256:
@@ -141,7 +148,8 @@ def _session(
         granted, _ = settings(config_file, {})
         config = replace(here(config, granted.signing_key), agents=granted.agents, caps=granted.caps)
     loaded = tools(tool_files, config)
-    return folder, started, Session(config, loaded, interaction or Quiet(), heeds_signals=True)
+    session = Session(config, loaded, interaction or Quiet(), heeds_signals=True, again=again)
+    return folder, started, session
 
 
 def _settings_of(started: RunStarted, folder: Path) -> ExecutionConfig:
@@ -174,7 +182,10 @@ def resume(
         config_file: its agents (with their permissions), caps and signing key replace those of the run,
             whose other settings stay.
     """
-    folder, started, session = _session(run, tool_files, interaction, approvals, config_file)
+    more = [*(("--approvals", approvals) if approvals else ())]
+    more += ["--config", str(config_file)] if config_file else []
+    again = _again("resume", tool_files, *more)
+    folder, started, session = _session(run, tool_files, interaction, approvals, config_file, again=again)
     missing = [c.name for c in started.contracts if session.loaded.toolbox.get(c.name) is None]
     if missing:
         raise BadInput(f"resume: expected --tools files with {', '.join(missing[:5])}, which the run uses")
@@ -190,36 +201,46 @@ def resume(
 
 
 def rollback(
-    run: str, tool_files: Sequence[str], *, by: str, step: str | None = None, under_lock: bool = False
+    run: str,
+    tool_files: Sequence[str],
+    *,
+    by: str,
+    step: str | None = None,
+    under_lock: bool = False,
+    interaction: Interaction | None = None,
 ) -> RunResult:
     """Undo a run's live writes by hand, or those of one step."""
-    folder, started, session = _session(run, tool_files, None)
+    more = [*(("--step", step) if step else ()), *(("--under-lock",) if under_lock else ())]
+    again = _again("rollback", tool_files, *more)
+    folder, started, session = _session(run, tool_files, interaction, again=again)
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
         watch = session.detector(
             under_way.home, under_way.key, started.run_id, under_way.environment, ledger=False
         )
-        return await undo_by_hand(under_way, source, watch, past, by=by, step=step, under_lock=under_lock)
+        undo = undo_by_hand(under_way, source, watch, past, by=by, step=step, under_lock=under_lock)
+        return await in_good_order(under_way, undo, "rollback")
 
     return session.take_up(folder, started.run_id, by, work)
 
 
 def cancel(run: str, *, by: str) -> RunResult:
     """Give up what is held or was never tried in a run."""
-    folder, started, session = _session(run, (), None)
+    folder, started, session = _session(run, (), None, again=_again("cancel", ()))
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
-        return await cancel_all(under_way, source, past, by)
+        return await in_good_order(under_way, cancel_all(under_way, source, past, by), "cancel")
 
     return session.take_up(folder, started.run_id, by, work)
 
 
 def resolve(run: str, step: str, happened: bool, *, by: str) -> RunResult:
     """Record what a person found out about a call whose end nobody knew."""
-    folder, started, session = _session(run, (), None)
+    again = _again("resolve", (), step, "--happened" if happened else "--did-not")
+    folder, started, session = _session(run, (), None, again=again)
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
-        return await resolve_step(under_way, past, step, happened, by)
+        return await in_good_order(under_way, resolve_step(under_way, past, step, happened, by), "resolve")
 
     return session.take_up(folder, started.run_id, by, work)
 

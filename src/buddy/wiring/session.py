@@ -31,7 +31,7 @@ from buddy.engine import orchestrator
 from buddy.engine.calls import Desk
 from buddy.engine.recovery import Past
 from buddy.engine.run import Ports, Run
-from buddy.errors import BadInput
+from buddy.errors import BadInput, Interrupted
 from buddy.journal.codec import Head
 from buddy.journal.events import FORMAT, InputDigest, RunStarted
 from buddy.model.config import ExecutionConfig
@@ -39,11 +39,14 @@ from buddy.model.mode import Mode
 from buddy.ports import Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
+from buddy.projections.phrases import command
+from buddy.wiring.calls import OpenCalls
 from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
 from buddy.wiring.signing import Seal, placed
 
 T = TypeVar("T")
 WORDS = ("ask", "wait", "exit")
+RESUME = partial(command, "resume")
 Work = Callable[[Run, PlanSource, Past], Coroutine[Any, Any, int]]
 
 
@@ -96,6 +99,7 @@ class Session:
         interaction: the people around it.
         callback: the phase-13 approval callback.
         heeds_signals: the first SIGINT or SIGTERM lets what acts come to its end.
+        again: folder of the run -> the command that goes on with it after a signal.
     """
 
     def __init__(
@@ -106,9 +110,11 @@ class Session:
         callback: Callable[[str, float], Any] | None = None,
         *,
         heeds_signals: bool = False,
+        again: Callable[[str], str] = RESUME,
     ) -> None:
         check_settings(config)
         self.heeds_signals = heeds_signals
+        self.again = again
         self.config = placed(config)
         self.loaded = loaded
         policy = None if config.approvals in WORDS else read_policy(Path(config.approvals))
@@ -197,6 +203,8 @@ class Session:
             with heeded(lambda name: self._stop(run, name)) if self.heeds_signals else nullcontext():
                 code = await work
             state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
+        except Interrupted as stopped:
+            raise Interrupted(f"{stopped}; `{self.again(str(folder))}` goes on") from stopped
         finally:
             self._rest(run, store, folder, state)
         deliver_feedback(folder, self.config)
@@ -313,7 +321,7 @@ class Session:
 
     # calls
 
-    async def open_calls(self, granted_by: str) -> "OpenCalls":
+    async def open_calls(self, granted_by: str) -> OpenCalls:
         """Begin a run that takes calls one at a time, or go on with the one in the run's folder."""
         if self.virtual:
             raise BadInput("clock: expected 'real' for calls, found 'virtual'")
@@ -324,7 +332,7 @@ class Session:
             store.close()
             raise
 
-    def _open_calls(self, store: SqliteHome, granted_by: str) -> "OpenCalls":
+    def _open_calls(self, store: SqliteHome, granted_by: str) -> OpenCalls:
         config, dry = self.config, environment_dry_run()
         chosen = Path(config.output_dir) if config.output_dir else None
         fold = Watch()
@@ -367,30 +375,6 @@ class Session:
             past.go_on(run, granted_by, __version__, contracts, handlers)
         run.flush()
         return OpenCalls(run, Desk(run, past), store, partial(self._rest, run, store, folder))
-
-
-class OpenCalls:
-    """A run of calls that is open.
-
-    Attributes:
-        desk: takes the calls.
-    """
-
-    def __init__(self, run: Run, desk: Desk, store: SqliteHome, rest: Callable[[str], None]) -> None:
-        self.desk = desk
-        self._run = run
-        self._store = store
-        self._rest = rest
-
-    def new_id(self) -> str:
-        """Return a name for a call that has none."""
-        return self._run.ids.new("call")
-
-    def close(self) -> None:
-        """End the run and write its outputs."""
-        with closing(self._store):
-            code = self.desk.finish()
-            self._rest("held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished")
 
 
 def told(config: ExecutionConfig) -> dict[str, Any]:

@@ -108,11 +108,17 @@ def rollback(args: argparse.Namespace) -> int:
     """Undo what a run did."""
     from buddy import wiring
     from buddy.interfaces.cli import people
-    from buddy.interfaces.cli.progress import Bar
+    from buddy.interfaces.cli.terminal import at_terminal
 
-    with Bar("rolling back"):
+    person = people.user()
+    with at_terminal("rolling back", False, person, wiring.home) as interaction:
         result = wiring.rollback(
-            args.run, args.tools, by=people.user(), step=args.step, under_lock=args.under_lock
+            args.run,
+            args.tools,
+            by=person,
+            step=args.step,
+            under_lock=args.under_lock,
+            interaction=interaction,
         )
     return _report(args, result)
 
