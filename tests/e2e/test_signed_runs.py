@@ -58,7 +58,7 @@ class Desk:
             line, head = codec.encode(record.event, head, record.time)
             lines.append(line)
         (self.out / "journal.jsonl").write_bytes(b"".join(lines))
-        wiring.rebuild_outputs(str(self.out))
+        runs.project(self.out)
         with closing(wiring.home()) as home:
             [row] = home.runs()
             home.keep_head(row.run_id, head, row.state)

@@ -8,18 +8,15 @@ from buddy.wiring.commands import (
     FleetOutlook,
     cancel,
     check,
-    folder_of,
     json_object,
     plan_objects,
-    rebuild_outputs,
-    records,
     resolve,
     resume,
     rollback,
     run,
-    verify,
 )
 from buddy.wiring.demo import DemoResult, demo
+from buddy.wiring.looking import folder_of, rebuild_outputs, records, verify
 from buddy.wiring.session import RunResult, Session, home, settings, tools
 from buddy.wiring.signing import KeyTold, create_key, show_key
 

@@ -1,7 +1,6 @@
 """What the commands do, end to end."""
 
 import gc
-import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -14,7 +13,6 @@ from msgspec.structs import replace
 
 from buddy.adapters.inputs.canonical import StoredPlans
 from buddy.adapters.inputs.plans import PlanFiles, PlanObjects
-from buddy.adapters.journal import FileSink, read
 from buddy.adapters.people import Quiet
 from buddy.core import coordination
 from buddy.core.coordination import Load
@@ -26,22 +24,17 @@ from buddy.engine.manual import cancel_all, in_good_order, resolve_step, undo_by
 from buddy.engine.orchestrator import Survey
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
-from buddy.engine.verification import Report
-from buddy.engine.verification import verify as check_all
-from buddy.errors import BadInput, JournalDamaged
-from buddy.journal.codec import Head
-from buddy.journal.events import FleetPlan, InputDigest, Record, RunStarted
+from buddy.errors import BadInput
+from buddy.journal.events import FleetPlan, InputDigest, RunStarted
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import Conflict
 from buddy.model.mode import Mode
-from buddy.ports import Interaction, PlanSource, RunRow
-from buddy.projections.anomalies import Watch
-from buddy.projections.fleet.files import FleetFiles
-from buddy.projections.outputs import together
+from buddy.ports import Interaction, PlanSource
 from buddy.projections.phrases import command
-from buddy.wiring.folder import PLANS, blob, fleet_files
+from buddy.wiring.folder import PLANS
+from buddy.wiring.looking import opened
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
-from buddy.wiring.signing import here, signatures_of, with_signatures
+from buddy.wiring.signing import here
 
 
 @contextmanager
@@ -97,38 +90,6 @@ def crew_of(config: ExecutionConfig) -> Crew:
     )
 
 
-def folder_of(run: str) -> Path:
-    """Return the folder of a run.
-
-    Args:
-        run: its id, or its folder.
-
-    Raises:
-        BadInput: the home knows no such run, and there is no such folder.
-    """
-    if (Path(run) / "journal.jsonl").is_file():
-        return Path(run)
-    with closing(home()) as store:
-        rows = {row.run_id: row for row in store.runs()}
-    if run in rows:
-        return Path(rows[run].folder)
-    raise BadInput(f"expected the id or the folder of a run, found {run!r}; 'buddy runs list' names them")
-
-
-def records(run: str) -> Iterator[Record]:
-    """Yield the records of a run's journal."""
-    for record, _ in read(folder_of(run), allow_torn=True):
-        yield record
-
-
-def _opened(run: str) -> tuple[Path, RunStarted]:
-    folder = folder_of(run)
-    first = next(iter(records(str(folder))), None)
-    if first is None or not isinstance(first.event, RunStarted):
-        raise BadInput(f"{folder} holds no run: its journal does not begin with run_started")
-    return folder, first.event
-
-
 def _session(
     run: str,
     tool_files: Sequence[str],
@@ -138,7 +99,7 @@ def _session(
     *,
     again: Callable[[str], str],
 ) -> tuple[Path, RunStarted, Session]:
-    folder, started = _opened(run)
+    folder, started = opened(run)
     if started.plans_sha256:
         StoredPlans(folder / PLANS).verify(started.plans_sha256)
     config = here(_settings_of(started, folder))
@@ -243,53 +204,6 @@ def resolve(run: str, step: str, happened: bool, *, by: str) -> RunResult:
         return await in_good_order(under_way, resolve_step(under_way, past, step, happened, by), "resolve")
 
     return session.take_up(folder, started.run_id, by, work)
-
-
-def rebuild_outputs(run: str) -> list[str]:
-    """Write a run's outputs again from its journal; returns the files written."""
-    folder = folder_of(run)
-    watch = Watch()
-    sink = FileSink(folder, together(watch), fleet=FleetFiles(watch))
-    for record, _ in read(folder):
-        sink.feed(record)
-    sink.close()
-    return sink.names
-
-
-def verify(run: str, keys: Sequence[str] = ()) -> Report:
-    """Check a run: chain, head, outputs, lock, approvals, the safety rules, and signatures if keys are given.
-
-    Args:
-        run: its id or folder.
-        keys: public keys that may have signed it, or files of them.
-    """
-    folder = folder_of(run)
-    signatures = signatures_of(folder, keys)
-    journal = folder / "journal.jsonl"
-    with closing(home()) as store:
-        run_id, head = _known_as(folder, store.runs())
-        with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
-            report = check_all(
-                lines if signatures is None else signatures.watch(lines),
-                lambda name: path.read_bytes() if (path := folder / name).is_file() else None,
-                head,
-                store.lock_history(),
-                store.approvals(time.time(), run_id),
-                lambda digest: blob(folder, digest),
-                fleet_files(folder),
-            )
-    return with_signatures(report, signatures)
-
-
-def _known_as(folder: Path, rows: Sequence[RunRow]) -> tuple[str, Head | None]:
-    """Return a run's id and the head that the home keeps of it: by its first line, else by its folder."""
-    try:
-        _, started = _opened(str(folder))
-        row = next((row for row in rows if row.run_id == started.run_id), None)
-        return started.run_id, row.head if row else None
-    except (BadInput, JournalDamaged):
-        row = next((row for row in rows if row.folder == str(folder.absolute())), None)
-        return (row.run_id, row.head) if row else ("", None)
 
 
 class CheckedStep(Struct, frozen=True, kw_only=True):

@@ -92,11 +92,7 @@ class Seal:
             for number, line in enumerate(earlier.watch(lines), 1):
                 if number == kept.seq and kept.hash.encode() not in line:
                     _refuse(f"line {number} is not the one that the home knows of", folder, number)
-        if number < kept.seq:
-            raise BadInput(
-                f"{folder}: its journal has {number} lines, and the home knows of {kept.seq}: this is a copy"
-                " from before the run went on, and going on with it would do again what was done since"
-            )
+        whole(folder, number, kept)
         for found in earlier.contradictions():
             _refuse(found.message, folder, found.seq)
 
@@ -109,6 +105,25 @@ class Seal:
         if self._key is not None and seal.is_kept(folder, head):
             time = iso(self._clock.now())
             seal.add(folder, signed(run_id, head, time, self._key.public, self._key.sign))
+
+
+def whole(folder: Path, lines: int, kept: Head) -> None:
+    """Refuse a journal that ends before the line that the home knows of.
+
+    Args:
+        folder: of the run.
+        lines: that the journal has.
+        kept: where the home knows that it ended.
+
+    Raises:
+        BadInput: it is too short.
+    """
+    if lines < kept.seq:
+        raise BadInput(
+            f"{folder / NAME}: expected {kept.seq:,} lines, as the home knows of, found {lines:,}: it was cut"
+            " off, or it is an old copy, and what was done since is not in it; nothing was changed; put the"
+            " whole journal back"
+        )
 
 
 def _refuse(found: str, folder: Path, line: int) -> NoReturn:

@@ -1,0 +1,115 @@
+"""What is found out about a run from its folder and the home, without going on with it."""
+
+import io
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from buddy.adapters.journal import FileSink, read
+from buddy.engine.verification import Report
+from buddy.engine.verification import verify as check_all
+from buddy.errors import BadInput, JournalDamaged
+from buddy.journal.codec import Head
+from buddy.journal.events import Record, RunStarted
+from buddy.ports import RunRow
+from buddy.projections.anomalies import Watch
+from buddy.projections.fleet.files import FleetFiles
+from buddy.projections.outputs import together
+from buddy.wiring.folder import blob, fleet_files
+from buddy.wiring.session import home
+from buddy.wiring.signing import signatures_of, whole, with_signatures
+
+
+def folder_of(run: str) -> Path:
+    """Return the folder of a run.
+
+    Args:
+        run: its id, or its folder.
+
+    Raises:
+        BadInput: the home knows no such run, and there is no such folder.
+    """
+    if (Path(run) / "journal.jsonl").is_file():
+        return Path(run)
+    with closing(home()) as store:
+        rows = {row.run_id: row for row in store.runs()}
+    if run in rows:
+        return Path(rows[run].folder)
+    raise BadInput(f"expected the id or the folder of a run, found {run!r}; 'buddy runs list' names them")
+
+
+def records(run: str) -> Iterator[Record]:
+    """Yield the records of a run's journal."""
+    for record, _ in read(folder_of(run), allow_torn=True):
+        yield record
+
+
+def opened(run: str) -> tuple[Path, RunStarted]:
+    """Return the folder of a run and how it began.
+
+    Raises:
+        BadInput: there is no run.
+    """
+    folder = folder_of(run)
+    first = next(iter(records(str(folder))), None)
+    if first is None or not isinstance(first.event, RunStarted):
+        raise BadInput(f"{folder} holds no run: its journal does not begin with run_started")
+    return folder, first.event
+
+
+def rebuild_outputs(run: str) -> list[str]:
+    """Write a run's outputs again from its journal; returns the files written.
+
+    Raises:
+        BadInput: the journal holds no run, or ends before the line that the home knows of.
+        JournalDamaged: a line does not hold; no output was touched.
+    """
+    folder = folder_of(run)
+    lines = sum(1 for _ in read(folder))
+    with closing(home()) as store:
+        _, kept = _known_as(folder, store.runs())
+    whole(folder, lines, kept or Head())
+    opened(str(folder))
+    watch = Watch()
+    sink = FileSink(folder, together(watch), fleet=FleetFiles(watch))
+    for record, _ in read(folder):
+        sink.feed(record)
+    sink.close()
+    return sink.names
+
+
+def verify(run: str, keys: Sequence[str] = ()) -> Report:
+    """Check a run: chain, head, outputs, lock, approvals, the safety rules, and signatures if keys are given.
+
+    Args:
+        run: its id or folder.
+        keys: public keys that may have signed it, or files of them.
+    """
+    folder = folder_of(run)
+    signatures = signatures_of(folder, keys)
+    journal = folder / "journal.jsonl"
+    with closing(home()) as store:
+        run_id, head = _known_as(folder, store.runs())
+        with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
+            report = check_all(
+                lines if signatures is None else signatures.watch(lines),
+                lambda name: path.read_bytes() if (path := folder / name).is_file() else None,
+                head,
+                store.lock_history(),
+                store.approvals(time.time(), run_id),
+                lambda digest: blob(folder, digest),
+                fleet_files(folder),
+            )
+    return with_signatures(report, signatures)
+
+
+def _known_as(folder: Path, rows: Sequence[RunRow]) -> tuple[str, Head | None]:
+    """Return a run's id and the head that the home keeps of it: by its first line, else by its folder."""
+    try:
+        _, started = opened(str(folder))
+        row = next((row for row in rows if row.run_id == started.run_id), None)
+        return started.run_id, row.head if row else None
+    except (BadInput, JournalDamaged):
+        row = next((row for row in rows if row.folder == str(folder.absolute())), None)
+        return (row.run_id, row.head) if row else ("", None)
