@@ -55,7 +55,7 @@ class TerminalInteraction:
 
     def _print(self, line: str) -> None:
         with self._bar.aside():
-            warn(line)
+            warn(*([""] if self._prompter is not None and self._prompter.waits else []), line)
 
 
 @contextmanager
