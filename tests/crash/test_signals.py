@@ -142,17 +142,20 @@ def test_every_call_in_flight_ends(desk: Path) -> None:
 
 def test_a_second_signal_ends_the_process_at_once_and_the_call_is_in_doubt() -> None:
     plan("slow", "next")
-    with running(*RUN) as process:
+    with running(*RUN[:4], "--out", "the out") as process:
         wait_for("begin slow")
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        _, err = process.communicate(timeout=10)
     assert process.returncode == 130
-    result = wiring.resume("out", ["tools.py"], by="ada")
+    assert err.endswith(
+        "SIGINT: the process ends at once, as in a crash; `buddy resume 'the out' --tools tools.py` goes on\n"
+    )
+    result = wiring.resume("the out", ["tools.py"], by="ada")
     assert result.exit_code == 4
     assert effects() == ["begin slow"]
-    assert not wiring.verify("out").violations
+    assert not wiring.verify("the out").violations
 
 
 def test_a_rollback_stops_between_two_undos_and_is_ended_by_a_resume() -> None:

@@ -216,7 +216,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(desk: Desk) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
-    assert "`buddy resume RUN`" in err
+    assert err.endswith("buddy: interrupted by SIGINT; `buddy resume out --tools slow.py` goes on\n")
     assert "Traceback" not in err
     (desk.folder / "go").touch()
     assert "SUCCEEDED 1" in desk.says("resume", "out", "--tools", "slow.py")

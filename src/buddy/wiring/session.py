@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -200,7 +200,7 @@ class Session:
     ) -> RunResult:
         state = "stopped"
         try:
-            with heeded(lambda name: self._stop(run, name)) if self.heeds_signals else nullcontext():
+            with self._heeded(run, folder) if self.heeds_signals else nullcontext():
                 code = await work
             state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
         except Interrupted as stopped:
@@ -218,13 +218,18 @@ class Session:
             fleet=fleet_summary(folder),
         )
 
-    def _stop(self, run: Run, name: str) -> None:
-        run.interrupt.ask(name)
-        calls = run.interrupt.acting
-        self.interaction.alert(
-            f"{name}: nothing more is begun, {calls} live call{'' if calls == 1 else 's'} may end; a second"
-            " signal ends the process at once"
-        )
+    def _heeded(self, run: Run, folder: Path) -> AbstractContextManager[None]:
+        def stop(name: str) -> None:
+            run.interrupt.ask(name)
+            calls = "1 live call" if run.interrupt.acting == 1 else f"{run.interrupt.acting} live calls"
+            told = f"{name}: nothing more is begun, {calls} may end"
+            self.interaction.alert(f"{told}; a second signal ends the process at once")
+
+        def leave(name: str) -> None:
+            again = self.again(str(folder))
+            self.interaction.alert(f"{name}: the process ends at once, as in a crash; `{again}` goes on")
+
+        return heeded(stop, leave)
 
     def _rest(self, run: Run, store: SqliteHome, folder: Path, state: str) -> None:
         """Close a run, have the home keep where it ends, and sign that."""

@@ -70,7 +70,7 @@ def at_terminal(
         person: who.
         home: opens another connection to the home.
     """
-    with _told_how_to_go_on(), Bar(label) as bar:
+    with Bar(label) as bar:
         if not ask:
             yield TerminalInteraction(bar)
             return
@@ -78,14 +78,3 @@ def at_terminal(
 
         with Prompter(bar, person, home) as prompter:
             yield TerminalInteraction(bar, prompter)
-
-
-@contextmanager
-def _told_how_to_go_on() -> Iterator[None]:
-    from buddy.errors import Interrupted
-
-    try:
-        yield
-    except (KeyboardInterrupt, Interrupted):
-        warn("", "`buddy runs list` names the run, and `buddy resume RUN` goes on with it")
-        raise
