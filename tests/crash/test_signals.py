@@ -158,6 +158,17 @@ def test_a_second_signal_ends_the_process_at_once_and_the_call_is_in_doubt() -> 
     assert not wiring.verify("the out").violations
 
 
+@pytest.mark.parametrize("module", ["argparse", "msgspec"])
+def test_a_signal_while_modules_are_imported_is_one_line(module: str) -> None:
+    Path("first").mkdir()
+    Path(f"first/{module}.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    done = subprocess.run(
+        [sys.executable, "-m", "buddy.interfaces.cli", "run", "plan.json"],
+        env={**os.environ, "PYTHONPATH": "first"}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "buddy: interrupted\n")
+
+
 def test_a_rollback_stops_between_two_undos_and_is_ended_by_a_resume() -> None:
     source = TOOLS.replace('note(f"undo {call', 'time.sleep(0.5); note(f"undo {call')
     Path("tools.py").write_text(source)

@@ -3,8 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-from buddy.interfaces.cli import grammar
-
 BAD_INPUT = 2
 CLOSED_STOP = 74
 INTERRUPTED = 130
@@ -22,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     try:
+        from buddy.interfaces.cli import grammar  # here, so that Ctrl-C while it is imported is one line too
+
         args = grammar.read(sys.argv[1:] if argv is None else argv)
         code = args.command(args)
         sys.stdout.flush()
