@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from buddy import BadInput, ExecutionConfig, Mode, wiring
-from e2e.some_runs import records, settle_in, wrong
+from e2e.some_runs import settle_in, wrong
 
 TOOLS = """
 from pathlib import Path
@@ -56,7 +55,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(*keys: str, **fields: Any) -> wiring.RunResult:
+def run(*keys: str) -> wiring.RunResult:
     steps = {
         key: {"tool": "burn" if key.startswith("burn") else "put", "agent": "a", "confidence": 0.95}
         | {"args": {"key": key}}
@@ -64,7 +63,8 @@ def run(*keys: str, **fields: Any) -> wiring.RunResult:
     }
     plan = {"plan_id": "p", "order": "strict", "execution_order": list(keys), "steps": steps}
     Path("plan.json").write_text(json.dumps(plan))
-    config = ExecutionConfig(mode=Mode.LIVE, output_dir=OUT, max_retries=0, **fields)
+    Path("policy.toml").write_text("[[rules]]\ndecision = 'approve'\n")
+    config = ExecutionConfig(mode=Mode.LIVE, output_dir=OUT, max_retries=0, approvals="policy.toml")
     return wiring.run(["plan.json"], ["tools.py"], config, granted_by="ada")
 
 
@@ -90,3 +90,39 @@ def test_a_step_that_fails_after_a_command_without_tools_undoes_what_came_before
     wiring.resume(OUT, ["tools.py"], by="ada")
     assert undone() == ["undo one"]
     assert wrong(Path(OUT)) == []
+
+
+@pytest.mark.parametrize("files", [(), ("others.py",), ("put.toml",)])
+@pytest.mark.parametrize("step", [None, "one"])
+def test_without_the_tools_nothing_is_undone_and_nothing_told(
+    files: tuple[str, ...], step: str | None
+) -> None:
+    contract = 'risk = "MEDIUM"\neffect = "write"\nundo = "none"\nresources = ["thing:{key}"]'
+    Path("put.toml").write_text(f"[tools.put]\n{contract}\n")
+    run("one", "burn")
+    before = Path(OUT, "journal.jsonl").read_bytes()
+    with pytest.raises(BadInput, match="rollback: expected --tools files with put, which the run uses"):
+        rollback(*files, step=step)
+    assert Path(OUT, "journal.jsonl").read_bytes() == before
+    assert rollback("tools.py", step=step).exit_code == 1
+    assert undone() == ["undo one"]
+
+
+def test_what_cannot_be_undone_takes_no_tools() -> None:
+    run("burn")
+    undone = rollback().summary["rollbacks"]["by_result"]
+    assert undone["NOT_REVERSIBLE"] == 1
+
+
+@pytest.mark.parametrize("step", [None, "lost", "p/lost"])
+def test_where_nobody_knows_how_calls_ended_they_are_named(step: str | None) -> None:
+    run("lost", "last")
+    with pytest.raises(BadInput) as problem:
+        rollback("tools.py", step=step)
+    [told] = problem.value.problems
+    assert told.endswith(
+        "found only calls of which nobody knows how they ended: p/lost; look, then say"
+        " `buddy resolve RUN STEP --happened` or `--did-not`"
+    )
+    with pytest.raises(BadInput, match=r"found none$"):
+        rollback("tools.py", step="last")

@@ -1,7 +1,7 @@
 """What people do to a run by hand: undo, cancel, resolve."""
 
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from buddy.core.conflicts import Detector
@@ -17,6 +17,9 @@ from buddy.errors import BadInput, Interrupted
 from buddy.journal.events import Resolved, RunFinished, Settled
 from buddy.model.outcome import StepStatus
 from buddy.ports import PlanSource
+
+LISTED = 10
+"""Calls that a sentence names."""
 
 
 async def in_good_order(run: Run, work: Coroutine[Any, Any, int], command: str) -> int:
@@ -35,6 +38,29 @@ async def in_good_order(run: Run, work: Coroutine[Any, Any, int], command: str) 
     except Interrupted as stopped:
         _end(run, f"{stopped}; 'buddy {command}' goes on", EXIT_INTERRUPTED)
         raise
+
+
+def tools_to_undo(past: Past, step: str | None, handlers: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the tools that undoing takes, in order of first use: what they did is in the world, or may be.
+
+    Args:
+        past: where the steps stand.
+        step: `STEP` or `PLAN/STEP`; None is everything.
+        handlers: tool -> its handlers, when the run began.
+
+    Raises:
+        BadInput: there is no such step.
+    """
+    wanted = _find(past, step) if step is not None else None
+    used: dict[str, None] = {}
+    for plan, steps in past.plans.items():
+        for name, known in steps.items():
+            contract, has = past.contracts.get(known.tool), handlers.get(known.tool, ())
+            if wanted in (None, (plan, name)) and contract is not None and contract.writes:
+                done = known.outcome >= 0 and not known.undone and "undo" in has
+                if done or (known.in_doubt and "probe" in has):
+                    used[known.tool] = None
+    return list(used)
 
 
 async def undo_by_hand(
@@ -63,6 +89,7 @@ async def undo_by_hand(
     """
     wanted = _find(past, step) if step is not None else None
     undone = 0
+    unknown: list[str] = []
     tally: Counter[StepStatus] = Counter()
     for ordinal, plan in enumerate(source.plans()):
         state = PlanState(ordinal, detector.plan(ordinal, plan), run.world(plan.plan_id), Findings())
@@ -70,6 +97,7 @@ async def undo_by_hand(
         await doubts.settle(run, state)
         if wanted is None or wanted[0] == plan.plan_id:
             only = wanted[1] if wanted else None
+            unknown += _unknown(state, only)
             groups = dict.fromkeys(
                 done.group for done in reversed(state.done) if only in (None, done.step_id)
             )
@@ -79,8 +107,29 @@ async def undo_by_hand(
                     raise BadInput("the system is locked; 'buddy unlock' first, or say --under-lock")
         tally.update(state.statuses())
     if not undone:
-        raise BadInput(f"expected a live write to undo{f' in {step!r}' if step else ''}, found none")
+        raise BadInput(
+            f"expected a live write to undo{f' in {step!r}' if step else ''}, found {_none(unknown)}"
+        )
     return _finish(run, tally, f"rolled back by {by}")
+
+
+def _unknown(state: PlanState, only: str | None) -> list[str]:
+    """Return the calls of a plan of which nobody knows how they ended, as `buddy resolve` takes them."""
+    items = [name for name, (status, *_) in state.item_status.items() if status is StepStatus.UNKNOWN]
+    many = {name.rsplit("[", 1)[0] for name in items}
+    steps = [state.step(place).step_id for place in state.places(StepStatus.UNKNOWN)]
+    found = [*(name for name in steps if name not in many), *items]
+    return [f"{state.plan_id}/{name}" for name in found if only in (None, name, name.rsplit("[", 1)[0])]
+
+
+def _none(unknown: list[str]) -> str:
+    if not unknown:
+        return "none"
+    more = f" and {len(unknown) - LISTED:,} more" if len(unknown) > LISTED else ""
+    return (
+        f"only calls of which nobody knows how they ended: {', '.join(unknown[:LISTED])}{more}; look, then"
+        " say `buddy resolve RUN STEP --happened` or `--did-not`"
+    )
 
 
 async def cancel_all(run: Run, source: PlanSource, past: Past, by: str) -> int:

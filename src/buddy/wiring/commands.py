@@ -20,7 +20,7 @@ from buddy.core.fleet import Crew
 from buddy.core.ordering import Schedule
 from buddy.engine import orchestrator
 from buddy.engine.checking import ceilings
-from buddy.engine.manual import cancel_all, in_good_order, resolve_step, undo_by_hand
+from buddy.engine.manual import cancel_all, in_good_order, resolve_step, tools_to_undo, undo_by_hand
 from buddy.engine.orchestrator import Survey
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
@@ -31,8 +31,8 @@ from buddy.model.conflict import Conflict
 from buddy.model.mode import Mode
 from buddy.ports import Interaction, PlanSource
 from buddy.projections.phrases import command
-from buddy.wiring.folder import PLANS
-from buddy.wiring.looking import opened
+from buddy.wiring.folder import PLANS, blob
+from buddy.wiring.looking import opened, records
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
 from buddy.wiring.signing import here
 
@@ -148,8 +148,7 @@ def resume(
     again = _again("resume", tool_files, *more)
     folder, started, session = _session(run, tool_files, interaction, approvals, config_file, again=again)
     missing = [c.name for c in started.contracts if session.loaded.toolbox.get(c.name) is None]
-    if missing:
-        raise BadInput(f"resume: expected --tools files with {', '.join(missing[:5])}, which the run uses")
+    _refuse_without("resume", missing)
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
         key, dry = under_way.key, under_way.environment
@@ -159,6 +158,13 @@ def resume(
         return await orchestrator.carry_out(under_way, source, known, again, past)
 
     return session.take_up(folder, started.run_id, by, work)
+
+
+def _refuse_without(name: str, missing: Sequence[str]) -> None:
+    if missing:
+        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+        told = f"{', '.join(missing[:5])}{more}"
+        raise BadInput(f"{name}: expected --tools files with {told}, which the run uses")
 
 
 def rollback(
@@ -174,6 +180,10 @@ def rollback(
     more = [*(("--step", step) if step else ()), *(("--under-lock",) if under_lock else ())]
     again = _again("rollback", tool_files, *more)
     folder, started, session = _session(run, tool_files, interaction, again=again)
+    past = Past(lambda digest: blob(folder, digest)).read(records(str(folder)))
+    box = session.loaded.toolbox
+    used = tools_to_undo(past, step, started.handlers)
+    _refuse_without("rollback", [n for n in used if (found := box.get(n)) is None or not found.handlers])
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
         watch = session.detector(
