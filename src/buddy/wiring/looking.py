@@ -7,16 +7,17 @@ from contextlib import closing
 from pathlib import Path
 
 from buddy.adapters.journal import FileSink, read
+from buddy.adapters.journal.file import NAME
 from buddy.engine.verification import Report
 from buddy.engine.verification import verify as check_all
 from buddy.errors import BadInput, JournalDamaged
-from buddy.journal.codec import Head
+from buddy.journal.codec import Head, is_torn
 from buddy.journal.events import Record, RunStarted
 from buddy.ports import RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.files import FleetFiles
 from buddy.projections.outputs import together
-from buddy.wiring.folder import blob, fleet_files
+from buddy.wiring.folder import blob, damage_told, fleet_files
 from buddy.wiring.session import home
 from buddy.wiring.signing import signatures_of, whole, with_signatures
 
@@ -30,7 +31,7 @@ def folder_of(run: str) -> Path:
     Raises:
         BadInput: the home knows no such run, and there is no such folder.
     """
-    if (Path(run) / "journal.jsonl").is_file():
+    if (Path(run) / NAME).is_file():
         return Path(run)
     with closing(home()) as store:
         rows = {row.run_id: row for row in store.runs()}
@@ -41,8 +42,25 @@ def folder_of(run: str) -> Path:
 
 def records(run: str) -> Iterator[Record]:
     """Yield the records of a run's journal."""
-    for record, _ in read(folder_of(run), allow_torn=True):
-        yield record
+    folder = folder_of(run)
+    with damage_told(folder):
+        for record, _ in read(folder, allow_torn=True):
+            yield record
+
+
+def expect_whole(run: str) -> None:
+    """Refuse a run whose journal ends before the line that the home knows of.
+
+    Raises:
+        BadInput: it does.
+    """
+    folder = folder_of(run)
+    with closing(home()) as store:
+        _, kept = _known_as(folder, store.runs())
+    journal = folder / NAME
+    with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
+        number = sum(not is_torn(line) for line in lines)
+    whole(folder, number, kept or Head())
 
 
 def opened(run: str) -> tuple[Path, RunStarted]:
@@ -65,12 +83,11 @@ def rebuild_outputs(run: str) -> list[str]:
         BadInput: the journal holds no run, or ends before the line that the home knows of.
         JournalDamaged: a line does not hold; no output was touched.
     """
-    folder = folder_of(run)
-    lines = sum(1 for _ in read(folder))
-    with closing(home()) as store:
-        _, kept = _known_as(folder, store.runs())
-    whole(folder, lines, kept or Head())
-    opened(str(folder))
+    expect_whole(run)
+    folder, _ = opened(run)
+    with damage_told(folder):
+        for _ in read(folder):
+            pass
     watch = Watch()
     sink = FileSink(folder, together(watch), fleet=FleetFiles(watch))
     for record, _ in read(folder):
@@ -88,7 +105,7 @@ def verify(run: str, keys: Sequence[str] = ()) -> Report:
     """
     folder = folder_of(run)
     signatures = signatures_of(folder, keys)
-    journal = folder / "journal.jsonl"
+    journal = folder / NAME
     with closing(home()) as store:
         run_id, head = _known_as(folder, store.runs())
         with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:

@@ -19,6 +19,7 @@ from buddy.journal.codec import Head
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
 from buddy.ports import Clock, HomeStore
+from buddy.projections.phrases import quoted
 
 KEY_FILE = "signing.pem"
 
@@ -121,14 +122,15 @@ def whole(folder: Path, lines: int, kept: Head) -> None:
     if lines < kept.seq:
         raise BadInput(
             f"{folder / NAME}: expected {kept.seq:,} lines, as the home knows of, found {lines:,}: it was cut"
-            " off, or it is an old copy, and what was done since is not in it; nothing was changed; put the"
-            " whole journal back"
+            " off, or it is an old copy, and what was done since is not in it; put the whole journal back;"
+            f" `buddy verify {quoted(str(folder))}` says more"
         )
 
 
 def _refuse(found: str, folder: Path, line: int) -> NoReturn:
     told = "the run does not go on, as what it signed next would cover that too"
-    raise JournalDamaged(f"{found}; {told}; see `buddy verify {folder} --key ...`", line)
+    see = f"see `buddy verify {quoted(str(folder))} --key ...`"
+    raise JournalDamaged(f"{folder / NAME}: {found}; {told}; {see}", line)
 
 
 def placed(config: ExecutionConfig) -> ExecutionConfig:

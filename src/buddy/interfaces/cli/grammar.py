@@ -18,7 +18,7 @@ exit codes:
   2    bad input or usage, before anything ran
   3    steps are held
   4    an unknown outcome needs a person
-  74   the journal or the disk failed
+  74   the journal is damaged, or the disk failed
   130  interrupted"""
 
 

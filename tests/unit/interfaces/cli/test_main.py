@@ -31,7 +31,7 @@ def raises(problem: BaseException) -> Command:
         (BadConfig("three"), 2, "buddy: three\n"),
         (ClosedStop("full"), 74, "buddy: full\n"),
         (HomeUnavailable("busy"), 74, "buddy: busy\n"),
-        (JournalDamaged("line 3", 3), 1, "buddy: line 3\n"),
+        (JournalDamaged("line 3", 3), 74, "buddy: line 3\n"),
         (BuddyError(""), 1, "buddy: BuddyError\n"),
         (BadInput("a\x1b[2Jb"), 2, "buddy: a\\x1b[2Jb\n"),
         (KeyboardInterrupt(), 130, "buddy: interrupted\n"),

@@ -1,4 +1,4 @@
-"""`buddy outputs`: a journal that is not whole leaves the outputs as they are."""
+"""Journals that are not whole: no outputs are written from them, and each command says what is wrong."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytest
 
 from buddy import BadInput, wiring
 from buddy.errors import JournalDamaged
-from e2e.some_runs import plan, run, settle_in
+from buddy.interfaces.cli.main import main
+from e2e.some_runs import TOOLS, plan, run, settle_in
 
 STEPS = {"one": {"tool": "put", "args": {"key": "k", "value": 1}}}
 
@@ -32,6 +33,35 @@ def test_a_shortened_journal_writes_no_outputs(out: Path, kept: int) -> None:
     with pytest.raises(BadInput, match=f"expected {len(lines)} lines, as the home knows of, found {number}:"):
         wiring.rebuild_outputs(str(out))
     assert contents(out) == before
+
+
+@pytest.mark.parametrize("words", [("runs", "show"), ("explain",), ("outputs",), ("resume",)])
+def test_a_shortened_journal_is_told_by_every_command(
+    out: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = out / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    more = {"explain": ["one"], "resume": ["--tools", TOOLS]}.get(words[0], [])
+    assert main([*words, str(out), *more]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"buddy: {journal}: expected ")
+    assert "it was cut off, or it is an old copy, and what was done since is not in it" in shown.err
+    assert f"`buddy verify {out}`" in shown.err
+
+
+@pytest.mark.parametrize("words", [("runs", "show"), ("explain",), ("outputs",), ("resume",), ("rollback",)])
+def test_a_damaged_journal_is_told_with_its_file_and_what_to_do(
+    out: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = out / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"value":1', b'"value":2', 1))
+    more = {"explain": ["one"], "resume": ["--tools", TOOLS], "rollback": ["--tools", TOOLS]}
+    assert main([*words, str(out), *more.get(words[0], [])]) == 74
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"buddy: {journal}: line ")
+    assert shown.err.endswith(f"; `buddy verify {out}` says more\n")
 
 
 def test_an_emptied_journal_that_the_home_does_not_know_is_no_run(
