@@ -75,9 +75,11 @@ def home() -> SqliteHome:
     return SqliteHome(home_folder(os.environ))
 
 
-def settings(config_file: Path | None, flags: dict[str, Any]) -> tuple[ExecutionConfig, list[str]]:
+def settings(
+    config_file: Path | None, flags: dict[str, Any], pairs: dict[str, Any] | None = None
+) -> tuple[ExecutionConfig, list[str]]:
     """Return the configuration in force, and warnings: flags over environment over file over defaults."""
-    return load_settings(config_file, os.environ, flags)
+    return load_settings(config_file, os.environ, flags, pairs)
 
 
 def tools(files: Sequence[str], config: ExecutionConfig, given: Sequence[Any] = ()) -> LoadedTools:
