@@ -175,6 +175,11 @@ def _given(given: str) -> Iterable[PublicKey]:
     except (OSError, UnicodeDecodeError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else "it is no text"
         raise BadInput(f"--key {given}: expected a public key or a file of them: {reason}") from None
+    if "PRIVATE KEY-----" in text:
+        raise BadInput(
+            f"--key {given}: expected a public key or a file of them, found a private key, which only"
+            f" signs; `buddy keys show {quoted(given)}` prints its public half"
+        )
     return public_keys(text, given)
 
 
