@@ -16,7 +16,7 @@ from buddy.wiring.commands import (
     run,
 )
 from buddy.wiring.demo import DemoResult, demo
-from buddy.wiring.looking import expect_whole, folder_of, rebuild_outputs, records, verify
+from buddy.wiring.looking import expect_whole, folder_of, rebuild_outputs, records, verify, wrong_edit
 from buddy.wiring.session import RunResult, Session, home, settings, tools
 from buddy.wiring.signing import KeyTold, create_key, show_key
 
@@ -49,4 +49,5 @@ __all__ = [
     "show_key",
     "tools",
     "verify",
+    "wrong_edit",
 ]

@@ -5,14 +5,17 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from buddy.adapters.journal import FileSink, read
 from buddy.adapters.journal.file import NAME
+from buddy.core.planning import shown
 from buddy.engine.verification import Report
 from buddy.engine.verification import verify as check_all
-from buddy.errors import BadInput, JournalDamaged
+from buddy.errors import BadInput, BuddyError, JournalDamaged
 from buddy.journal.codec import Head, is_torn
 from buddy.journal.events import Record, RunStarted
+from buddy.model.approval import ApprovalRequest
 from buddy.ports import RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.files import FleetFiles
@@ -74,6 +77,39 @@ def opened(run: str) -> tuple[Path, RunStarted]:
     if first is None or not isinstance(first.event, RunStarted):
         raise BadInput(f"{folder} holds no run: its journal does not begin with run_started")
     return folder, first.event
+
+
+def wrong_edit(request: ApprovalRequest, edited: dict[str, Any]) -> Iterator[str]:
+    """Yield why other arguments cannot take the place of a request's: they have to be arguments of its tool.
+
+    Args:
+        request: that is edited.
+        edited: the arguments that a person wants instead.
+    """
+    place = f"--edit of {request.approval_id}"
+    if not isinstance(request.args, dict):
+        yield f"{place}: expected a request for one call, found a fan-out, whose arguments stay as they are"
+        return
+    schema = _input_of(request)
+    if schema.get("additionalProperties"):
+        return
+    known = list(dict.fromkeys([*request.args, *schema.get("properties", ())]))
+    for name in edited:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            yield f"{place}: expected arguments of {request.tool} ({listed}), found {shown(name)}"
+
+
+def _input_of(request: ApprovalRequest) -> dict[str, Any]:
+    """Return the schema of the arguments of a request's tool, as its run knows it."""
+    watch = Watch(audited=False)
+    try:
+        for record in records(request.run_id):
+            watch.follow(record)
+    except BuddyError:
+        return {}
+    contract = watch.run.contracts.get(request.tool)
+    return contract.input or {} if contract is not None else {}
 
 
 def rebuild_outputs(run: str) -> list[str]:
