@@ -58,6 +58,12 @@ def test_status_of_an_empty_home(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_lock_has_a_reason(reason: str, home: HomeStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--reason: expected why the system is locked" in told(capsys, "lock", "--reason", reason)
+    assert not home.lock_state().engaged
+
+
 def test_breakers_are_listed_and_closed(home: HomeStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "breaker", "list") == "no breaker is open\n"
     home.open_breaker(Breaker("tool:mail.send", 0.0, "3 failures"))
