@@ -175,6 +175,20 @@ def test_a_plan_from_stdin_runs_in_mock(desk: Desk) -> None:
     assert desk.document("runs", "list")[0]["mode"] == "MOCK"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "more", "code"), [("0.01", (), 0), ("0.01", ("--tools", "gone.py"), 2), ('"x"', (), 2)]
+)
+def test_a_note_about_the_clock_comes_only_with_a_run(
+    desk: Desk, seconds: str, more: tuple[str, ...], code: int
+) -> None:
+    (desk.folder / "week").mkdir()
+    task = f'{{"task_id": "report", "predicted_success_rate": 1, "estimated_duration_s": {seconds}}}'
+    (desk.folder / "week/predicted_tasks.jsonl").write_text(task)
+    told = desk.buddy("run", "week", *more, code=code).stderr.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("note: simulated tasks" if code == 0 else "buddy: ")
+
+
 def test_a_denial_ends_the_step(desk: Desk) -> None:
     run = desk.live(code=3)["run_id"]
     [asked] = desk.document("approvals", "list")

@@ -55,10 +55,20 @@ def run(
     *,
     granted_by: str,
     interaction: Interaction | None = None,
+    begun: Callable[[], object] = lambda: None,
 ) -> RunResult:
-    """Run plan files to the end."""
+    """Run plan files to the end.
+
+    Args:
+        inputs: of plans.
+        tool_files: with the tools.
+        config: of the run.
+        granted_by: the person.
+        interaction: the people around it.
+        begun: is called when everything could be used and nothing has run yet.
+    """
     with _calm_collector():
-        return _run(inputs, tool_files, config, granted_by, interaction or Quiet())
+        return _run(inputs, tool_files, config, granted_by, interaction or Quiet(), begun)
 
 
 def _run(
@@ -67,11 +77,13 @@ def _run(
     config: ExecutionConfig,
     granted_by: str,
     interaction: Interaction,
+    begun: Callable[[], object],
 ) -> RunResult:
     loaded = tools(tool_files, config)
     source = PlanFiles(inputs, crew=crew_of(config))
     scan = source.scan()
     session = Session(config, loaded, interaction, heeds_signals=True, again=_again("resume", tool_files))
+    session.begun = begun
     return session.start(source, scan.inputs, granted_by)
 
 

@@ -102,6 +102,9 @@ class Session:
         callback: the phase-13 approval callback.
         heeds_signals: the first SIGINT or SIGTERM lets what acts come to its end.
         again: folder of the run -> the command that goes on with it after a signal.
+
+    Attributes:
+        begun: is called when the run has begun and nothing of it has run.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Session:
         check_settings(config)
         self.heeds_signals = heeds_signals
         self.again = again
+        self.begun: Callable[[], object] = lambda: None
         self.config = placed(config)
         self.loaded = loaded
         policy = None if config.approvals in WORDS else read_policy(Path(config.approvals))
@@ -193,6 +197,7 @@ class Session:
             async def work() -> int:
                 run.record(begun)
                 run.flush()
+                self.begun()
                 return await orchestrator.carry_out(run, source, known, again)
 
             return await self._to_the_end(run, store, folder, work())

@@ -4,6 +4,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from buddy.model.config import ExecutionConfig
     from buddy.wiring import RunResult
 
@@ -32,21 +34,26 @@ def run(args: argparse.Namespace) -> int:
     from buddy.interfaces.cli.terminal import at_terminal
 
     config = _asking(args, settings.chosen(args))
-    _hint_at_the_clock(args.inputs, config)
     person = people.user()
     with at_terminal("running", config.approvals == "ask", person, wiring.home) as interaction:
-        result = wiring.run(args.inputs, args.tools, config, granted_by=person, interaction=interaction)
+        result = wiring.run(
+            args.inputs,
+            args.tools,
+            config,
+            granted_by=person,
+            interaction=interaction,
+            begun=lambda: _hint_at_the_clock(args.inputs, config, interaction.note),
+        )
     return _report(args, result)
 
 
-def _hint_at_the_clock(inputs: list[str], config: "ExecutionConfig") -> None:
+def _hint_at_the_clock(inputs: list[str], config: "ExecutionConfig", note: "Callable[[str], object]") -> None:
     from pathlib import Path
 
-    from buddy.interfaces.cli.printing import warn
     from buddy.model.mode import Mode
 
     if config.mode is Mode.MOCK and config.clock == "real" and any(Path(path).is_dir() for path in inputs):
-        warn("note: simulated tasks last as long as estimated; with --clock virtual nobody has to wait")
+        note("simulated tasks last as long as estimated; with --clock virtual nobody has to wait")
 
 
 def _asking(args: argparse.Namespace, config: "ExecutionConfig") -> "ExecutionConfig":

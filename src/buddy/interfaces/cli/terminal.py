@@ -53,6 +53,10 @@ class TerminalInteraction:
         """Print what cannot wait."""
         self._print(f"ALERT {message}")
 
+    def note(self, line: str) -> None:
+        """Print what may help."""
+        self._print(f"note: {line}")
+
     def _print(self, line: str) -> None:
         with self._bar.aside():
             warn(*([""] if self._prompter is not None and self._prompter.waits else []), line)
