@@ -332,7 +332,11 @@ def test_every_live_call_can_be_made_to_need_a_person(tmp_path: Path) -> None:
 
 def test_a_cancelled_run_withdraws_its_requests(tmp_path: Path) -> None:
     runs.run(tmp_path, runs.plan(mails(3)))
-    assert wiring.cancel(str(tmp_path / "out"), by="ada").exit_code == 1
+    cancelled = wiring.cancel(str(tmp_path / "out"), by="ada")
+    assert cancelled.exit_code == 1
+    approvals = cancelled.summary["approvals"]
+    assert (approvals["requested"], approvals["pending"], approvals["cancelled"]) == (3, 0, 3)
+    assert runs.wrong(tmp_path / "out") == []
     assert {approval.state for approval in runs.asked()} == {ApprovalState.CANCELLED}
     assert runs.records(tmp_path / "out", Moved) == []
     assert some_tools.noted("sent") == []

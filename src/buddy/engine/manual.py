@@ -14,7 +14,8 @@ from buddy.engine.recovery import Past, StepPast
 from buddy.engine.run import Run
 from buddy.engine.undoing import roll_back
 from buddy.errors import BadInput, Interrupted
-from buddy.journal.events import Resolved, RunFinished, Settled
+from buddy.journal.events import ApprovalDecided, Resolved, RunFinished, Settled
+from buddy.model.approval import ApprovalState
 from buddy.model.outcome import StepStatus
 from buddy.ports import PlanSource
 
@@ -134,7 +135,7 @@ def _none(unknown: list[str]) -> str:
 
 async def cancel_all(run: Run, source: PlanSource, past: Past, by: str) -> int:
     """Abort every step that is held or was never tried, and close what was asked."""
-    run.home.cancel_approvals(run.run_id)
+    _close_requests(run, by)
     tally: Counter[StepStatus] = Counter()
     for plan in source.plans():
         steps = past.plans.get(plan.plan_id, {})
@@ -164,6 +165,22 @@ async def cancel_all(run: Run, source: PlanSource, past: Past, by: str) -> int:
         if plan.fleet:
             tell_all(run, plan)
     return _finish(run, tally, f"cancelled by {by}")
+
+
+def _close_requests(run: Run, by: str) -> None:
+    run.home.cancel_approvals(run.run_id)
+    for approval in run.home.approvals(run.clock.now(), run.run_id, ApprovalState.CANCELLED):
+        request = approval.request
+        run.record(
+            ApprovalDecided(
+                approval=request.approval_id,
+                plan=request.plan_id,
+                step=request.step_id,
+                tool=request.tool,
+                state=approval.state,
+                reason=f"the run was cancelled by {by}",
+            )
+        )
 
 
 async def resolve_step(run: Run, past: Past, step: str, happened: bool, by: str) -> int:
