@@ -108,6 +108,13 @@ def test_without_the_tools_nothing_is_undone_and_nothing_told(
     assert undone() == ["undo one"]
 
 
+def test_without_the_tools_nothing_is_undone_after_a_command_that_takes_none() -> None:
+    run("one", "lost")
+    wiring.resolve(OUT, "lost", True, by="ada")
+    with pytest.raises(BadInput, match="expected --tools files with put"):
+        rollback()
+
+
 def test_what_cannot_be_undone_takes_no_tools() -> None:
     run("burn")
     undone = rollback().summary["rollbacks"]["by_result"]

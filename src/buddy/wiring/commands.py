@@ -31,7 +31,7 @@ from buddy.model.conflict import Conflict
 from buddy.model.mode import Mode
 from buddy.ports import Interaction, PlanSource
 from buddy.projections.phrases import command
-from buddy.wiring.folder import PLANS, blob
+from buddy.wiring.folder import PLANS, blob, looked_back
 from buddy.wiring.looking import opened, records
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
 from buddy.wiring.signing import here
@@ -192,7 +192,9 @@ def rollback(
     more = [*(("--step", step) if step else ()), *(("--under-lock",) if under_lock else ())]
     again = _again("rollback", tool_files, *more)
     folder, started, session = _session(run, tool_files, interaction, again=again)
-    past = Past(lambda digest: blob(folder, digest)).read(records(str(folder)))
+    past = Past(lambda digest: blob(folder, digest))
+    for _ in looked_back(past, records(str(folder))):
+        pass
     box = session.loaded.toolbox
     used = tools_to_undo(past, step, started.handlers)
     _refuse_without("rollback", [n for n in used if (found := box.get(n)) is None or not found.handlers])

@@ -1,6 +1,6 @@
 """A run's folder: what is opened in it when a run begins, and when it goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from buddy.engine.recovery import Past
 from buddy.errors import ClosedStop, JournalDamaged
 from buddy.journal.events import Record
 from buddy.model.config import ExecutionConfig
+from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
 from buddy.ports import PLANS as PLANS
 from buddy.ports import OutputSink
@@ -63,13 +64,21 @@ def read_again(folder: Path, fold: Watch, past: Past) -> tuple[FileJournal, File
     with damage_told(folder):
         journal = FileJournal.open(folder, seen=records.append)
         sink = FileSink(folder, together(fold), fleet=FleetFiles(fold))
-        for record in records:
-            past.feed(record)
+        for record in looked_back(past, records):
             sink.feed(record)
             fold.feed(record)
-    # A command that took no tools named no contracts, and what was done is undone by those before it.
-    past.contracts = dict(fold.run.contracts)
     return journal, sink
+
+
+def looked_back(past: Past, records: Iterable[Record]) -> Iterator[Record]:
+    """Yield records that the past has taken in; after the last one it knows the contracts of all."""
+    contracts: dict[str, ToolContract] = {}
+    for record in records:
+        past.feed(record)
+        contracts.update(past.contracts)
+        yield record
+    # A command that took no tools named no contracts, and what was done is undone by those before it.
+    past.contracts = contracts
 
 
 def blob(folder: Path, digest: str) -> bytes:
