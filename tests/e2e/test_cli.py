@@ -189,6 +189,17 @@ def test_a_note_about_the_clock_comes_only_with_a_run(
     assert told[0].startswith("note: simulated tasks" if code == 0 else "buddy: ")
 
 
+def test_the_hint_at_a_resume_has_the_tools_that_were_given(desk: Desk) -> None:
+    bare = desk.says("run", "plan.json", "--mode", "live", "--out", "out", code=3)
+    run = desk.document("runs", "list")[0]["run_id"]
+    assert f"`buddy resume {run}` goes on, with a file that has the tool" in bare
+    (desk.folder / "tools.py").rename(desk.folder / "my tools.py")
+    asked = desk.says("run", "plan.json", "--tools", "my tools.py", "--mode", "live", code=3)
+    assert (
+        f"`buddy resume {desk.document('runs', 'list')[0]['run_id']} --tools 'my tools.py'` goes on" in asked
+    )
+
+
 def test_a_denial_ends_the_step(desk: Desk) -> None:
     run = desk.live(code=3)["run_id"]
     [asked] = desk.document("approvals", "list")

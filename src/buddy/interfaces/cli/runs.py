@@ -155,7 +155,7 @@ def resolve(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace, result: "RunResult") -> int:
     from buddy.interfaces.cli import summary
     from buddy.interfaces.cli.printing import emit, say
-    from buddy.projections.phrases import quoted
+    from buddy.projections.phrases import command
 
     if args.json:
         emit(
@@ -169,7 +169,7 @@ def _report(args: argparse.Namespace, result: "RunResult") -> int:
             }
         )
     else:
-        files = "".join(f" --tools {quoted(file)}" for file in getattr(args, "tools", ()))
-        resume_it = f"buddy resume {result.run_id}{files}" if files else ""
+        # A command that takes no tools does not know which the run has.
+        resume_it = command("resume", result.run_id, args.tools) if hasattr(args, "tools") else ""
         say(*summary.lines(result.summary, result.folder, resume_it, result.fleet))
     return result.exit_code
