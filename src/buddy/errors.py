@@ -7,7 +7,7 @@
     |-- ClosedStop          the journal or the disk failed: the run stopped, nothing half-told  exit 74
     |   `-- HomeUnavailable buddy.db is corrupt, full, busy or of another version
     |-- Interrupted         a signal stopped the run; it can go on                              exit 130
-    |-- JournalDamaged      a stored journal does not hold together
+    |-- JournalDamaged      a stored journal does not hold together                               exit 74
     |-- IllegalMove         a move that no table of the system allows: a defect of Buddy
     |-- ToolError           a tool refused or failed and NOTHING happened; retried
     |   |-- InvalidArguments    the arguments are wrong; never retried, no mark against the tool

@@ -1,5 +1,8 @@
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -84,6 +87,21 @@ def test_every_page_is_reached_from_the_index(page: Path) -> None:
 @pytest.mark.parametrize(("place", "code"), blocks("python"), ids=lambda value: value.split("\n")[0])
 def test_python_in_the_pages_compiles(place: str, code: str) -> None:
     compile(code, place, "exec", flags=0x2000)  # PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+def test_python_in_the_readme_runs_as_it_stands_and_prints_what_the_page_says(tmp_path: Path) -> None:
+    [code] = [code for place, code in blocks("python") if place.startswith("README.md")]
+    (tmp_path / "readme.py").write_text(code)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("BUDDY_")}
+    env |= {"BUDDY_HOME": str(tmp_path / "home")}
+    env.pop("DRY_RUN", None)
+    done = subprocess.run(
+        [sys.executable, "readme.py"],
+        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"It prints `{done.stdout.strip()}`" in (ROOT / "README.md").read_text("utf-8")
+    assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
 @pytest.mark.parametrize(("place", "code"), blocks("json"), ids=lambda value: value.split("\n")[0])

@@ -201,7 +201,7 @@ class Simulation:
         return found.execute(self.world.around(found.begin(source, inputs, "sim"))).exit_code
 
     def _resume(self) -> int:
-        started = commands._opened(str(self.out))[1]
+        started = commands.opened(str(self.out))[1]
         self.run_id = started.run_id
         found = self._session()
 
@@ -325,7 +325,7 @@ class Simulation:
 
     def violations(self) -> list[Violation]:
         """Return what `buddy verify` finds."""
-        with patch("buddy.wiring.commands.home", lambda: SqliteHome(self.folder / "home")):
+        with patch("buddy.wiring.looking.home", lambda: SqliteHome(self.folder / "home")):
             return list(wiring.verify(str(self.out)).violations)
 
 

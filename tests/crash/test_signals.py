@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from buddy import wiring
+from buddy import ExecutionConfig, Mode, wiring
 from buddy.journal.events import Intent, Outcome, RunFinished
 
 TOOLS = """
@@ -76,6 +76,7 @@ def running(*words: str) -> "Iterator[subprocess.Popen[str]]":
             process.kill()
 
 
+LIVE = ExecutionConfig(mode=Mode.LIVE, output_dir="out", max_retries=0)
 RUN = ("run", "plan.json", "--mode", "live", "--out", "out", "--set", "max_retries=0")
 
 
@@ -109,7 +110,7 @@ def test_the_call_in_flight_ends_nothing_else_begins_and_the_run_goes_on(name: s
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert f"{name}: nothing more is begun, 1 live call may end" in err
-    assert f"interrupted by {name}; 'buddy resume' goes on" in err
+    assert f"interrupted by {name}; `buddy resume out --tools tools.py` goes on" in err
     assert "Traceback" not in err
     assert effects() == ["begin slow", "end slow"]
     assert kinds(Intent, Outcome, RunFinished) == ["Intent", "Outcome", "RunFinished"]
@@ -141,17 +142,31 @@ def test_every_call_in_flight_ends(desk: Path) -> None:
 
 def test_a_second_signal_ends_the_process_at_once_and_the_call_is_in_doubt() -> None:
     plan("slow", "next")
-    with running(*RUN) as process:
+    with running(*RUN[:4], "--out", "the out") as process:
         wait_for("begin slow")
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        _, err = process.communicate(timeout=10)
     assert process.returncode == 130
-    result = wiring.resume("out", ["tools.py"], by="ada")
+    assert err.endswith(
+        "SIGINT: the process ends at once, as in a crash; `buddy resume 'the out' --tools tools.py` goes on\n"
+    )
+    result = wiring.resume("the out", ["tools.py"], by="ada")
     assert result.exit_code == 4
     assert effects() == ["begin slow"]
-    assert not wiring.verify("out").violations
+    assert not wiring.verify("the out").violations
+
+
+@pytest.mark.parametrize("module", ["argparse", "msgspec"])
+def test_a_signal_while_modules_are_imported_is_one_line(module: str) -> None:
+    Path("first").mkdir()
+    Path(f"first/{module}.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    done = subprocess.run(
+        [sys.executable, "-m", "buddy", "run", "plan.json"],
+        env={**os.environ, "PYTHONPATH": "first"}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "buddy: interrupted\n")
 
 
 def test_a_rollback_stops_between_two_undos_and_is_ended_by_a_resume() -> None:
@@ -168,6 +183,33 @@ def test_a_rollback_stops_between_two_undos_and_is_ended_by_a_resume() -> None:
     result = wiring.resume("out", ["tools.py"], by="ada")
     assert result.exit_code == 1
     assert effects()[-3:] == ["undo three", "undo two", "undo one"]
+    assert not wiring.verify("out").violations
+
+
+SLOW_UNDO = TOOLS.replace('note(f"undo {call', "note('undoing'); time.sleep(1.5); note(f\"undo {call")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_rollback_by_hand_stops_after_the_undo_in_flight_and_goes_on(name: str) -> None:
+    Path("tools.py").write_text(SLOW_UNDO)
+    plan("one", "two", "three")
+    assert wiring.run(["plan.json"], ["tools.py"], LIVE, granted_by="ada").exit_code == 0
+    with running("rollback", "out") as process:
+        wait_for("undoing")
+        process.send_signal(getattr(signal, name))
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "")
+    assert effects()[6:] == ["undoing", "undo three"]
+    assert f"{name}: nothing more is begun, 1 live call may end" in err
+    assert f"buddy: interrupted by {name}; `buddy rollback out --tools tools.py` goes on\n" in err
+    assert not wiring.verify("out").violations
+    summary = json.loads(Path("out/orchestration_summary.json").read_text())
+    assert summary["exit_code"] == 130
+    assert summary["exit_reason"] == f"interrupted by {name}; 'buddy rollback' goes on"
+
+    Path("tools.py").write_text(TOOLS)
+    assert wiring.rollback("out", ["tools.py"], by="ada").exit_code == 1
+    assert effects()[8:] == ["undo two", "undo one"]
     assert not wiring.verify("out").violations
 
 

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from buddy import ExecutionConfig, Mode, wiring
 from buddy.journal.events import AnyEvent, Record
@@ -62,6 +64,12 @@ def decide(
     with closing(wiring.home()) as home:
         vote = Vote(by=by, approve=approve, at="2030-01-01T00:00:00+00:00", edited_args=edited)
         return home.vote(approval, vote, 0.0)
+
+
+def project(out: Path) -> None:
+    """Write the outputs of a forged journal, where no home knows how long it was."""
+    with TemporaryDirectory() as elsewhere, patch.dict(os.environ, BUDDY_HOME=elsewhere):
+        wiring.rebuild_outputs(str(out))
 
 
 @contextmanager

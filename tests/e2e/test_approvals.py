@@ -184,6 +184,29 @@ def test_edited_arguments_that_are_wrong_fail_in_the_rehearsal(tmp_path: Path) -
     assert runs.wrong(tmp_path / "out") == []
 
 
+ASKING = """
+from buddy import Preview, Risk, tool
+
+@tool(risk=Risk.HIGH, effect="write", permissions=["m"], resources=["mail:{to}"])
+async def mail(to: str, cc: str = "") -> None: ...
+
+@mail.preview
+async def _(to: str, cc: str = "") -> Preview:
+    return Preview()
+"""
+
+
+def test_an_edit_may_name_what_the_tool_takes_and_the_request_lacks(tmp_path: Path) -> None:
+    tools, plan = tmp_path / "asking.py", tmp_path / "plan.json"
+    tools.write_text(ASKING)
+    plan.write_text(json.dumps(runs.plan({"m": {"tool": "mail", "args": {"to": "bob"}}})))
+    wiring.run([str(plan)], [str(tools)], runs.live(tmp_path / "out"), granted_by="ada")
+    [asked] = runs.asked()
+    assert list(wiring.wrong_edit(asked.request, {"to": "eve", "cc": "bob"})) == []
+    [told] = wiring.wrong_edit(asked.request, {"to": "eve", "bcc": "bob"})
+    assert told.endswith("expected arguments of mail (to, cc), found 'bcc'")
+
+
 def test_edits_while_the_run_waits(tmp_path: Path) -> None:
     script = """
 import time
@@ -309,7 +332,11 @@ def test_every_live_call_can_be_made_to_need_a_person(tmp_path: Path) -> None:
 
 def test_a_cancelled_run_withdraws_its_requests(tmp_path: Path) -> None:
     runs.run(tmp_path, runs.plan(mails(3)))
-    assert wiring.cancel(str(tmp_path / "out"), by="ada").exit_code == 1
+    cancelled = wiring.cancel(str(tmp_path / "out"), by="ada")
+    assert cancelled.exit_code == 1
+    approvals = cancelled.summary["approvals"]
+    assert (approvals["requested"], approvals["pending"], approvals["cancelled"]) == (3, 0, 3)
+    assert runs.wrong(tmp_path / "out") == []
     assert {approval.state for approval in runs.asked()} == {ApprovalState.CANCELLED}
     assert runs.records(tmp_path / "out", Moved) == []
     assert some_tools.noted("sent") == []

@@ -175,6 +175,31 @@ def test_a_plan_from_stdin_runs_in_mock(desk: Desk) -> None:
     assert desk.document("runs", "list")[0]["mode"] == "MOCK"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "more", "code"), [("0.01", (), 0), ("0.01", ("--tools", "gone.py"), 2), ('"x"', (), 2)]
+)
+def test_a_note_about_the_clock_comes_only_with_a_run(
+    desk: Desk, seconds: str, more: tuple[str, ...], code: int
+) -> None:
+    (desk.folder / "week").mkdir()
+    task = f'{{"task_id": "report", "predicted_success_rate": 1, "estimated_duration_s": {seconds}}}'
+    (desk.folder / "week/predicted_tasks.jsonl").write_text(task)
+    told = desk.buddy("run", "week", *more, code=code).stderr.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("note: simulated tasks" if code == 0 else "buddy: ")
+
+
+def test_the_hint_at_a_resume_has_the_tools_that_were_given(desk: Desk) -> None:
+    bare = desk.says("run", "plan.json", "--mode", "live", "--out", "out", code=3)
+    run = desk.document("runs", "list")[0]["run_id"]
+    assert f"`buddy resume {run}` goes on, with a file that has the tool" in bare
+    (desk.folder / "tools.py").rename(desk.folder / "my tools.py")
+    asked = desk.says("run", "plan.json", "--tools", "my tools.py", "--mode", "live", code=3)
+    assert (
+        f"`buddy resume {desk.document('runs', 'list')[0]['run_id']} --tools 'my tools.py'` goes on" in asked
+    )
+
+
 def test_a_denial_ends_the_step(desk: Desk) -> None:
     run = desk.live(code=3)["run_id"]
     [asked] = desk.document("approvals", "list")
@@ -216,32 +241,65 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(desk: Desk) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
-    assert "`buddy resume RUN`" in err
+    assert err.endswith("buddy: interrupted by SIGINT; `buddy resume out --tools slow.py` goes on\n")
     assert "Traceback" not in err
     (desk.folder / "go").touch()
     assert "SUCCEEDED 1" in desk.says("resume", "out", "--tools", "slow.py")
 
 
+class Terminal:
+    """`buddy run` at a terminal, up to the question that it asks there."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.ours, theirs = pty.openpty()
+        words = ("run", "plan.json", "--tools", "tools.py", "--mode", "live", "--out", "out")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "buddy", *words],
+            cwd=desk.folder, env=desk.env, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs,
+        )  # fmt: skip
+        os.close(theirs)
+        self.seen = b""
+
+    def __enter__(self) -> "Terminal":
+        self.read(b"[s]kip?")
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+        os.close(self.ours)
+
+    def read(self, text: bytes) -> None:
+        """Read the screen up to a text."""
+        deadline = time.monotonic() + 20
+        while text not in self.seen:
+            assert time.monotonic() < deadline, self.seen
+            if select.select([self.ours], [], [], 0.2)[0]:
+                self.seen += os.read(self.ours, 4096)
+
+
 def test_a_terminal_is_asked(desk: Desk) -> None:
-    ours, theirs = pty.openpty()
-    words = ("run", "plan.json", "--tools", "tools.py", "--mode", "live", "--out", "out")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "buddy", *words],
-        cwd=desk.folder, env=desk.env, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs,
-    )  # fmt: skip
-    os.close(theirs)
-    seen, deadline = b"", time.monotonic() + 30
-    with process:
-        try:
-            while b"[s]kip?" not in seen and time.monotonic() < deadline and process.poll() is None:
-                if select.select([ours], [], [], 0.2)[0]:
-                    seen += os.read(ours, 4096)
-            os.write(ours, b"y\n")
-            out, _ = process.communicate(timeout=30)
-        finally:
-            process.kill()
-            os.close(ours)
-    assert b"public:n.txt" in seen
-    assert process.returncode == 0, out
+    with Terminal(desk) as terminal:
+        os.write(terminal.ours, b"y\n")
+        out, _ = terminal.process.communicate(timeout=30)
+        assert b"public:n.txt" in terminal.seen
+        assert terminal.process.returncode == 0, out
     assert b"SUCCEEDED 2" in out
     assert (desk.folder / "n.txt.published").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_the_question_stops_the_run_and_decides_nothing(
+    desk: Desk, number: signal.Signals
+) -> None:
+    with Terminal(desk) as terminal:
+        terminal.process.send_signal(number)
+        terminal.read(b"`buddy resume out --tools tools.py` goes on")
+        assert terminal.process.wait(20) == 130
+    assert b"[s]kip? \r\n" in terminal.seen
+    assert b"Traceback" not in terminal.seen
+    [asked] = desk.document("approvals", "list")
+    assert (asked["state"], asked["votes"]) == ("PENDING", [])
+    assert not (desk.folder / "n.txt.published").exists()
+    desk.says("approvals", "approve", asked["request"]["approval_id"])
+    assert "SUCCEEDED 2" in desk.says("resume", "out", "--tools", "tools.py")

@@ -58,7 +58,7 @@ class Desk:
             line, head = codec.encode(record.event, head, record.time)
             lines.append(line)
         (self.out / "journal.jsonl").write_bytes(b"".join(lines))
-        wiring.rebuild_outputs(str(self.out))
+        runs.project(self.out)
         with closing(wiring.home()) as home:
             [row] = home.runs()
             home.keep_head(row.run_id, head, row.state)
@@ -369,7 +369,11 @@ def test_show_takes_the_key_that_runs_sign_with(
         ("ed25519:AAAA", "--key: expected a public key"),
         ("nowhere", "--key nowhere: expected a public key or a file of them: No such file"),
         ("vault", "Is a directory"),
-        ("vault/signing.pem", "vault/signing.pem: line 1: expected a public key"),
+        (
+            "vault/signing.pem",
+            "found a private key, which only signs; `buddy keys show vault/signing.pem` prints",
+        ),
+        ("half", "half: line 1: expected a public key"),
         ("bytes", "it is no text"),
         ("empty", "empty: expected public keys, one a line, found none"),
         ("", "expected a public key or a file of them"),
@@ -382,6 +386,7 @@ def test_what_is_no_public_key_is_bad_input(
     desk.run({"put": PUT})
     (desk.folder / "bytes").write_bytes(b"\xff\xfe")
     (desk.folder / "empty").touch()
+    (desk.folder / "half").write_text(desk.key.read_text().splitlines()[1])
     os.mkfifo(desk.folder / "pipe")
     found = told(capsys, "verify", "out", "--key", key, code=2)
     assert says in found

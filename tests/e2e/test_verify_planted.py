@@ -28,6 +28,7 @@ from buddy.journal.events import (
 )
 from buddy.model.approval import ApprovalState
 from buddy.model.outcome import OutcomeKind
+from e2e import some_runs
 from e2e.office_cases import CRM, CUSTOMER, EVENT, MAIL
 from e2e.office_example import FOLDER, STAFF
 
@@ -112,7 +113,7 @@ class Crime:
             line, head = codec.encode(record.event, head, record.time)
             lines.append(line)
         self.lines = lines
-        wiring.rebuild_outputs(str(self.out))
+        some_runs.project(self.out)
         return head
 
     def keep(self, head: codec.Head) -> None:

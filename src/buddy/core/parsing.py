@@ -193,12 +193,32 @@ def explain(data: bytes, kind: type[Any], place: str, problem: Exception) -> NoR
         BadInput: always.
     """
     try:
-        refusal = bad_input(place, _sentences(json.loads(data), kind))
-    except (ValueError, RecursionError):  # what no JSON Schema can look at: a lone surrogate
+        value = json.loads(data)
+        # First, as no JSON Schema can look at it.
+        halves = list(_halves(value, ""))
+        refusal = bad_input(place, iter(halves) if halves else _sentences(value, kind))
+    except (ValueError, RecursionError):
         refusal = bad_input(place, iter(()))
     if not refusal.problems:
         refusal = bad_input(place, iter([sentence_of(problem)]))
     raise refusal from problem
+
+
+def _halves(value: Any, place: str) -> Iterator[str]:
+    """Yield where a text has half of a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    match value:
+        case str() if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
+            told = f"expected Unicode text, found {shown(value)}, with half of a surrogate pair"
+            yield f"{place.lstrip('.: ') or 'the document'}: {told}"
+        case dict():
+            for key, item in value.items():
+                yield from _halves(key, f"{place}: key")
+                yield from _halves(item, f"{place}.{named(key)}")
+        case list():
+            for number, item in enumerate(value):
+                yield from _halves(item, f"{place}[{number}]")
+        case _:
+            return
 
 
 def sentence_of(problem: Exception) -> str:

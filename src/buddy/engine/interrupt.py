@@ -1,8 +1,13 @@
 """Stopping a run in good order: nothing more is begun, what acts comes to its end, the rest is given up."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from buddy.errors import Interrupted
+
+T = TypeVar("T")
 
 
 class Interrupt:
@@ -43,8 +48,26 @@ class Interrupt:
             await asyncio.get_running_loop().create_future()
 
     async def over(self) -> str:
-        """Wait until somebody asked and nothing acts any more; returns a sentence that says so."""
+        """Wait until somebody asked and nothing acts any more; returns who asked."""
         while not self.reason or self.acting:
             self._changed.clear()
             await self._changed.wait()
-        return f"interrupted by {self.reason}; 'buddy resume' goes on"
+        return f"interrupted by {self.reason}"
+
+    async def unless_over(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something to its end, or give it up once somebody asked and nothing acts any more.
+
+        Raises:
+            Interrupted: it was given up.
+        """
+        loop = asyncio.get_running_loop()
+        task, over = loop.create_task(work), loop.create_task(self.over())
+        try:
+            await asyncio.wait((task, over), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise Interrupted(over.result())
+        finally:
+            task.cancel()
+            over.cancel()
+            await asyncio.wait((task, over))

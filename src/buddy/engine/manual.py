@@ -1,20 +1,67 @@
 """What people do to a run by hand: undo, cancel, resolve."""
 
 from collections import Counter
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 from buddy.core.conflicts import Detector
 from buddy.core.findings import Findings
 from buddy.engine import doubts
 from buddy.engine.fleet import tell_all
-from buddy.engine.orchestrator import exit_code
+from buddy.engine.orchestrator import EXIT_INTERRUPTED, exit_code
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past, StepPast
 from buddy.engine.run import Run
 from buddy.engine.undoing import roll_back
-from buddy.errors import BadInput
-from buddy.journal.events import Resolved, RunFinished, Settled
+from buddy.errors import BadInput, Interrupted
+from buddy.journal.events import ApprovalDecided, Resolved, RunFinished, Settled
+from buddy.model.approval import ApprovalState
 from buddy.model.outcome import StepStatus
 from buddy.ports import PlanSource
+
+LISTED = 10
+"""Calls that a sentence names."""
+
+
+async def in_good_order(run: Run, work: Coroutine[Any, Any, int], command: str) -> int:
+    """Do what a person asked for; a signal stops it as it stops a run, and the command goes on with it.
+
+    Args:
+        run: the run.
+        work: what to do; returns the exit code.
+        command: that a person said, `rollback` for example.
+
+    Raises:
+        Interrupted: a signal stopped it, which the journal says.
+    """
+    try:
+        return await run.interrupt.unless_over(work)
+    except Interrupted as stopped:
+        _end(run, f"{stopped}; 'buddy {command}' goes on", EXIT_INTERRUPTED)
+        raise
+
+
+def tools_to_undo(past: Past, step: str | None, handlers: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the tools that undoing takes, in order of first use: what they did is in the world, or may be.
+
+    Args:
+        past: where the steps stand.
+        step: `STEP` or `PLAN/STEP`; None is everything.
+        handlers: tool -> its handlers, when the run began.
+
+    Raises:
+        BadInput: there is no such step.
+    """
+    wanted = _find(past, step) if step is not None else None
+    used: dict[str, None] = {}
+    for plan, steps in past.plans.items():
+        for name, known in steps.items():
+            contract, has = past.contracts.get(known.tool), handlers.get(known.tool, ())
+            if wanted in (None, (plan, name)) and contract is not None and contract.writes:
+                done = known.outcome >= 0 and not known.undone and "undo" in has
+                if done or (known.in_doubt and "probe" in has):
+                    used[known.tool] = None
+    return list(used)
 
 
 async def undo_by_hand(
@@ -43,13 +90,18 @@ async def undo_by_hand(
     """
     wanted = _find(past, step) if step is not None else None
     undone = 0
+    unknown: list[str] = []
     tally: Counter[StepStatus] = Counter()
     for ordinal, plan in enumerate(source.plans()):
         state = PlanState(ordinal, detector.plan(ordinal, plan), run.world(plan.plan_id), Findings())
         past.put_back(state, run)
         await doubts.settle(run, state)
+        for place in list(state.places(StepStatus.PENDING)):
+            if state.is_lost(state.step(place).step_id):
+                state.put(place, StepStatus.UNKNOWN, state.reached(place))
         if wanted is None or wanted[0] == plan.plan_id:
             only = wanted[1] if wanted else None
+            unknown += _unknown(state, only)
             groups = dict.fromkeys(
                 done.group for done in reversed(state.done) if only in (None, done.step_id)
             )
@@ -57,18 +109,36 @@ async def undo_by_hand(
                 undone += 1
                 if not await roll_back(run, state, group, f"by hand, {by}", only=only, under_lock=under_lock):
                     raise BadInput("the system is locked; 'buddy unlock' first, or say --under-lock")
-        for place in list(state.places(StepStatus.PENDING)):
-            if state.is_lost(state.step(place).step_id):
-                state.put(place, StepStatus.UNKNOWN, state.reached(place))
         tally.update(state.statuses())
     if not undone:
-        raise BadInput(f"expected a live write to undo{f' in {step!r}' if step else ''}, found none")
+        raise BadInput(
+            f"expected a live write to undo{f' in {step!r}' if step else ''}, found {_none(unknown)}"
+        )
     return _finish(run, tally, f"rolled back by {by}")
+
+
+def _unknown(state: PlanState, only: str | None) -> list[str]:
+    """Return the calls of a plan of which nobody knows how they ended, as `buddy resolve` takes them."""
+    items = [name for name, (status, *_) in state.item_status.items() if status is StepStatus.UNKNOWN]
+    many = {name.rsplit("[", 1)[0] for name in items}
+    steps = [state.step(place).step_id for place in state.places(StepStatus.UNKNOWN)]
+    found = [*(name for name in steps if name not in many), *items]
+    return [f"{state.plan_id}/{name}" for name in found if only in (None, name, name.rsplit("[", 1)[0])]
+
+
+def _none(unknown: list[str]) -> str:
+    if not unknown:
+        return "none"
+    more = f" and {len(unknown) - LISTED:,} more" if len(unknown) > LISTED else ""
+    return (
+        f"only calls of which nobody knows how they ended: {', '.join(unknown[:LISTED])}{more}; look, then"
+        " say `buddy resolve RUN STEP --happened` or `--did-not`"
+    )
 
 
 async def cancel_all(run: Run, source: PlanSource, past: Past, by: str) -> int:
     """Abort every step that is held or was never tried, and close what was asked."""
-    run.home.cancel_approvals(run.run_id)
+    _close_requests(run, by)
     tally: Counter[StepStatus] = Counter()
     for plan in source.plans():
         steps = past.plans.get(plan.plan_id, {})
@@ -98,6 +168,22 @@ async def cancel_all(run: Run, source: PlanSource, past: Past, by: str) -> int:
         if plan.fleet:
             tell_all(run, plan)
     return _finish(run, tally, f"cancelled by {by}")
+
+
+def _close_requests(run: Run, by: str) -> None:
+    run.home.cancel_approvals(run.run_id)
+    for approval in run.home.approvals(run.clock.now(), run.run_id, ApprovalState.CANCELLED):
+        request = approval.request
+        run.record(
+            ApprovalDecided(
+                approval=request.approval_id,
+                plan=request.plan_id,
+                step=request.step_id,
+                tool=request.tool,
+                state=approval.state,
+                reason=f"the run was cancelled by {by}",
+            )
+        )
 
 
 async def resolve_step(run: Run, past: Past, step: str, happened: bool, by: str) -> int:
@@ -132,9 +218,13 @@ async def resolve_step(run: Run, past: Past, step: str, happened: bool, by: str)
 
 def _finish(run: Run, tally: Counter[StepStatus], reason: str) -> int:
     code = exit_code(tally)
+    _end(run, reason, code)
+    return code
+
+
+def _end(run: Run, reason: str, code: int) -> None:
     run.record(RunFinished(reason=reason, exit_code=code, duration_s=round(run.elapsed(), 6)))
     run.flush()
-    return code
 
 
 def _find(past: Past, step: str) -> tuple[str, str]:

@@ -165,7 +165,7 @@ async def carry_out(
     try:
         tally = await _drive_all(run, source, known, again, board, past)
     except Interrupted as stopped:
-        _finish(run, str(stopped), EXIT_INTERRUPTED)
+        _finish(run, f"{stopped}; 'buddy resume' goes on", EXIT_INTERRUPTED)
         raise
     if run.late:
         await asyncio.wait(run.late, timeout=LATE_GRACE_S)

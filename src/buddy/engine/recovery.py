@@ -119,7 +119,8 @@ class Past:
                 self.started = event
                 self.contracts = {contract.name: contract for contract in event.contracts}
             case RunResumed():
-                self.contracts = {contract.name: contract for contract in event.contracts}
+                # A command that takes no tools names no contracts: those of before go for what was done.
+                self.contracts |= {contract.name: contract for contract in event.contracts}
             case ContractSeen():
                 self.contracts[event.contract.name] = event.contract
             case PlanStarted():

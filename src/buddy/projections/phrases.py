@@ -1,6 +1,7 @@
 """Phrases that sentences about steps are made of."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -44,6 +45,19 @@ def ways_on(rule: str, run: str, resume: str = "") -> str:
 def resuming(run: str) -> str:
     """Return the command that goes on with a run whose tool files are not known."""
     return f"buddy resume {run} --tools FILE"
+
+
+def command(name: str, run: str, files: Iterable[str] = (), *more: str) -> str:
+    """Return a command about a run, to be copied into a shell.
+
+    Args:
+        name: of the command.
+        run: its id or folder.
+        files: with tools.
+        more: words that follow.
+    """
+    tools = [word for file in files for word in ("--tools", file)]
+    return " ".join(quoted(word) for word in ("buddy", name, run, *tools, *more))
 
 
 _SAFE = re.compile(r"[\w@%+=:,./-]+", re.ASCII)

@@ -1,25 +1,23 @@
 """The only place that chooses adapters: what each command and the Python interface do, end to end."""
 
 from buddy.adapters.people import Quiet
+from buddy.wiring.calls import OpenCalls
 from buddy.wiring.commands import (
     CheckedStep,
     CheckResult,
     FleetOutlook,
     cancel,
     check,
-    folder_of,
     json_object,
     plan_objects,
-    rebuild_outputs,
-    records,
     resolve,
     resume,
     rollback,
     run,
-    verify,
 )
 from buddy.wiring.demo import DemoResult, demo
-from buddy.wiring.session import OpenCalls, RunResult, Session, home, settings, tools
+from buddy.wiring.looking import expect_whole, folder_of, rebuild_outputs, records, verify, wrong_edit
+from buddy.wiring.session import RunResult, Session, home, settings, tools
 from buddy.wiring.signing import KeyTold, create_key, show_key
 
 __all__ = [
@@ -36,6 +34,7 @@ __all__ = [
     "check",
     "create_key",
     "demo",
+    "expect_whole",
     "folder_of",
     "home",
     "json_object",
@@ -50,4 +49,5 @@ __all__ = [
     "show_key",
     "tools",
     "verify",
+    "wrong_edit",
 ]

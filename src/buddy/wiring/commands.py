@@ -1,9 +1,8 @@
 """What the commands do, end to end."""
 
 import gc
-import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from msgspec.structs import replace
 
 from buddy.adapters.inputs.canonical import StoredPlans
 from buddy.adapters.inputs.plans import PlanFiles, PlanObjects
-from buddy.adapters.journal import FileSink, read
 from buddy.adapters.people import Quiet
 from buddy.core import coordination
 from buddy.core.coordination import Load
@@ -22,25 +20,21 @@ from buddy.core.fleet import Crew
 from buddy.core.ordering import Schedule
 from buddy.engine import orchestrator
 from buddy.engine.checking import ceilings
-from buddy.engine.manual import cancel_all, resolve_step, undo_by_hand
+from buddy.engine.manual import cancel_all, in_good_order, resolve_step, tools_to_undo, undo_by_hand
 from buddy.engine.orchestrator import Survey
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
-from buddy.engine.verification import Report
-from buddy.engine.verification import verify as check_all
-from buddy.errors import BadInput, JournalDamaged
-from buddy.journal.codec import Head
-from buddy.journal.events import FleetPlan, InputDigest, Record, RunStarted
+from buddy.errors import BadInput
+from buddy.journal.events import FleetPlan, InputDigest, RunStarted
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import Conflict
 from buddy.model.mode import Mode
-from buddy.ports import Interaction, PlanSource, RunRow
-from buddy.projections.anomalies import Watch
-from buddy.projections.fleet.files import FleetFiles
-from buddy.projections.outputs import together
-from buddy.wiring.folder import PLANS, blob, fleet_files
+from buddy.ports import Interaction, PlanSource
+from buddy.projections.phrases import command
+from buddy.wiring.folder import PLANS, blob
+from buddy.wiring.looking import opened, records
 from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
-from buddy.wiring.signing import here, signatures_of, with_signatures
+from buddy.wiring.signing import here
 
 
 @contextmanager
@@ -61,10 +55,20 @@ def run(
     *,
     granted_by: str,
     interaction: Interaction | None = None,
+    begun: Callable[[], object] = lambda: None,
 ) -> RunResult:
-    """Run plan files to the end."""
+    """Run plan files to the end.
+
+    Args:
+        inputs: of plans.
+        tool_files: with the tools.
+        config: of the run.
+        granted_by: the person.
+        interaction: the people around it.
+        begun: is called when everything could be used and nothing has run yet.
+    """
     with _calm_collector():
-        return _run(inputs, tool_files, config, granted_by, interaction or Quiet())
+        return _run(inputs, tool_files, config, granted_by, interaction or Quiet(), begun)
 
 
 def _run(
@@ -73,12 +77,18 @@ def _run(
     config: ExecutionConfig,
     granted_by: str,
     interaction: Interaction,
+    begun: Callable[[], object],
 ) -> RunResult:
     loaded = tools(tool_files, config)
     source = PlanFiles(inputs, crew=crew_of(config))
     scan = source.scan()
-    session = Session(config, loaded, interaction, heeds_signals=True)
+    session = Session(config, loaded, interaction, heeds_signals=True, again=_again("resume", tool_files))
+    session.begun = begun
     return session.start(source, scan.inputs, granted_by)
+
+
+def _again(name: str, tool_files: Sequence[str], *more: str) -> Callable[[str], str]:
+    return lambda folder: command(name, folder, tool_files, *more)
 
 
 def crew_of(config: ExecutionConfig) -> Crew:
@@ -92,46 +102,16 @@ def crew_of(config: ExecutionConfig) -> Crew:
     )
 
 
-def folder_of(run: str) -> Path:
-    """Return the folder of a run.
-
-    Args:
-        run: its id, or its folder.
-
-    Raises:
-        BadInput: the home knows no such run, and there is no such folder.
-    """
-    if (Path(run) / "journal.jsonl").is_file():
-        return Path(run)
-    with closing(home()) as store:
-        rows = {row.run_id: row for row in store.runs()}
-    if run in rows:
-        return Path(rows[run].folder)
-    raise BadInput(f"expected the id or the folder of a run, found {run!r}; 'buddy runs list' names them")
-
-
-def records(run: str) -> Iterator[Record]:
-    """Yield the records of a run's journal."""
-    for record, _ in read(folder_of(run), allow_torn=True):
-        yield record
-
-
-def _opened(run: str) -> tuple[Path, RunStarted]:
-    folder = folder_of(run)
-    first = next(iter(records(str(folder))), None)
-    if first is None or not isinstance(first.event, RunStarted):
-        raise BadInput(f"{folder} holds no run: its journal does not begin with run_started")
-    return folder, first.event
-
-
 def _session(
     run: str,
     tool_files: Sequence[str],
     interaction: Interaction | None,
     approvals: str | None = None,
     config_file: Path | None = None,
+    *,
+    again: Callable[[str], str],
 ) -> tuple[Path, RunStarted, Session]:
-    folder, started = _opened(run)
+    folder, started = opened(run)
     if started.plans_sha256:
         StoredPlans(folder / PLANS).verify(started.plans_sha256)
     config = here(_settings_of(started, folder))
@@ -141,7 +121,8 @@ def _session(
         granted, _ = settings(config_file, {})
         config = replace(here(config, granted.signing_key), agents=granted.agents, caps=granted.caps)
     loaded = tools(tool_files, config)
-    return folder, started, Session(config, loaded, interaction or Quiet(), heeds_signals=True)
+    session = Session(config, loaded, interaction or Quiet(), heeds_signals=True, again=again)
+    return folder, started, session
 
 
 def _settings_of(started: RunStarted, folder: Path) -> ExecutionConfig:
@@ -174,10 +155,12 @@ def resume(
         config_file: its agents (with their permissions), caps and signing key replace those of the run,
             whose other settings stay.
     """
-    folder, started, session = _session(run, tool_files, interaction, approvals, config_file)
+    more = [*(("--approvals", approvals) if approvals else ())]
+    more += ["--config", str(config_file)] if config_file else []
+    again = _again("resume", tool_files, *more)
+    folder, started, session = _session(run, tool_files, interaction, approvals, config_file, again=again)
     missing = [c.name for c in started.contracts if session.loaded.toolbox.get(c.name) is None]
-    if missing:
-        raise BadInput(f"resume: expected --tools files with {', '.join(missing[:5])}, which the run uses")
+    _refuse_without("resume", missing)
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
         key, dry = under_way.key, under_way.environment
@@ -189,86 +172,60 @@ def resume(
     return session.take_up(folder, started.run_id, by, work)
 
 
+def _refuse_without(name: str, missing: Sequence[str]) -> None:
+    if missing:
+        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+        told = f"{', '.join(missing[:5])}{more}"
+        raise BadInput(f"{name}: expected --tools files with {told}, which the run uses")
+
+
 def rollback(
-    run: str, tool_files: Sequence[str], *, by: str, step: str | None = None, under_lock: bool = False
+    run: str,
+    tool_files: Sequence[str],
+    *,
+    by: str,
+    step: str | None = None,
+    under_lock: bool = False,
+    interaction: Interaction | None = None,
 ) -> RunResult:
     """Undo a run's live writes by hand, or those of one step."""
-    folder, started, session = _session(run, tool_files, None)
+    more = [*(("--step", step) if step else ()), *(("--under-lock",) if under_lock else ())]
+    again = _again("rollback", tool_files, *more)
+    folder, started, session = _session(run, tool_files, interaction, again=again)
+    past = Past(lambda digest: blob(folder, digest)).read(records(str(folder)))
+    box = session.loaded.toolbox
+    used = tools_to_undo(past, step, started.handlers)
+    _refuse_without("rollback", [n for n in used if (found := box.get(n)) is None or not found.handlers])
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
         watch = session.detector(
             under_way.home, under_way.key, started.run_id, under_way.environment, ledger=False
         )
-        return await undo_by_hand(under_way, source, watch, past, by=by, step=step, under_lock=under_lock)
+        undo = undo_by_hand(under_way, source, watch, past, by=by, step=step, under_lock=under_lock)
+        return await in_good_order(under_way, undo, "rollback")
 
     return session.take_up(folder, started.run_id, by, work)
 
 
 def cancel(run: str, *, by: str) -> RunResult:
     """Give up what is held or was never tried in a run."""
-    folder, started, session = _session(run, (), None)
+    folder, started, session = _session(run, (), None, again=_again("cancel", ()))
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
-        return await cancel_all(under_way, source, past, by)
+        return await in_good_order(under_way, cancel_all(under_way, source, past, by), "cancel")
 
     return session.take_up(folder, started.run_id, by, work)
 
 
 def resolve(run: str, step: str, happened: bool, *, by: str) -> RunResult:
     """Record what a person found out about a call whose end nobody knew."""
-    folder, started, session = _session(run, (), None)
+    again = _again("resolve", (), step, "--happened" if happened else "--did-not")
+    folder, started, session = _session(run, (), None, again=again)
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
-        return await resolve_step(under_way, past, step, happened, by)
+        return await in_good_order(under_way, resolve_step(under_way, past, step, happened, by), "resolve")
 
     return session.take_up(folder, started.run_id, by, work)
-
-
-def rebuild_outputs(run: str) -> list[str]:
-    """Write a run's outputs again from its journal; returns the files written."""
-    folder = folder_of(run)
-    watch = Watch()
-    sink = FileSink(folder, together(watch), fleet=FleetFiles(watch))
-    for record, _ in read(folder):
-        sink.feed(record)
-    sink.close()
-    return sink.names
-
-
-def verify(run: str, keys: Sequence[str] = ()) -> Report:
-    """Check a run: chain, head, outputs, lock, approvals, the safety rules, and signatures if keys are given.
-
-    Args:
-        run: its id or folder.
-        keys: public keys that may have signed it, or files of them.
-    """
-    folder = folder_of(run)
-    signatures = signatures_of(folder, keys)
-    journal = folder / "journal.jsonl"
-    with closing(home()) as store:
-        run_id, head = _known_as(folder, store.runs())
-        with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
-            report = check_all(
-                lines if signatures is None else signatures.watch(lines),
-                lambda name: path.read_bytes() if (path := folder / name).is_file() else None,
-                head,
-                store.lock_history(),
-                store.approvals(time.time(), run_id),
-                lambda digest: blob(folder, digest),
-                fleet_files(folder),
-            )
-    return with_signatures(report, signatures)
-
-
-def _known_as(folder: Path, rows: Sequence[RunRow]) -> tuple[str, Head | None]:
-    """Return a run's id and the head that the home keeps of it: by its first line, else by its folder."""
-    try:
-        _, started = _opened(str(folder))
-        row = next((row for row in rows if row.run_id == started.run_id), None)
-        return started.run_id, row.head if row else None
-    except (BadInput, JournalDamaged):
-        row = next((row for row in rows if row.folder == str(folder.absolute())), None)
-        return (row.run_id, row.head) if row else ("", None)
 
 
 class CheckedStep(Struct, frozen=True, kw_only=True):

@@ -38,8 +38,9 @@ from buddy.model.outcome import UndoResult
 from buddy.model.plan import Plan, Step
 from buddy.projections.phrases import previewed, quoted, short
 from buddy.projections.story import story
-from buddy.wiring.commands import records, resume, run, verify
+from buddy.wiring.commands import resume, run
 from buddy.wiring.folder import PLANS
+from buddy.wiring.looking import records, verify
 from buddy.wiring.session import RunResult, environment_dry_run, home
 
 INPUTS = ("sales.json", "support.json", "projects.json")

@@ -1,5 +1,7 @@
 """A run's folder: what is opened in it when a run begins, and when it goes on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,9 @@ import msgspec
 
 from buddy.adapters.journal import FileJournal, FileSink, ScribeSink, blobs
 from buddy.adapters.journal.disk import Disk, write_whole
+from buddy.adapters.journal.file import NAME
 from buddy.engine.recovery import Past
-from buddy.errors import ClosedStop
+from buddy.errors import ClosedStop, JournalDamaged
 from buddy.journal.events import Record
 from buddy.model.config import ExecutionConfig
 from buddy.model.mode import Mode
@@ -18,6 +21,7 @@ from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.feedback import PHASE_16, PHASE_18, PHASE_20
 from buddy.projections.fleet.files import SUMMARY, FleetFiles
 from buddy.projections.outputs import together
+from buddy.projections.phrases import quoted
 
 SCRIBE_FROM = 8_000
 """Journal lines from which a second process is worth its start."""
@@ -39,15 +43,30 @@ def outputs_of(folder: Path, mode: Mode, steps: int) -> tuple[OutputSink, Watch]
     return FileSink(folder, together(fold), fleet=FleetFiles(fold)), fold
 
 
+@contextmanager
+def damage_told(folder: Path) -> Iterator[None]:
+    """Have the damage that is found in a run's journal name the file, and what to do.
+
+    Raises:
+        JournalDamaged: with both.
+    """
+    try:
+        yield
+    except JournalDamaged as damage:
+        told = f"{folder / NAME}: {damage}; `buddy verify {quoted(str(folder))}` says more"
+        raise JournalDamaged(told, damage.line) from damage
+
+
 def read_again(folder: Path, fold: Watch, past: Past) -> tuple[FileJournal, FileSink]:
     """Open a journal again and bring outputs, anomalies and the past up to its end."""
     records: list[Record] = []
-    journal = FileJournal.open(folder, seen=records.append)
-    sink = FileSink(folder, together(fold), fleet=FleetFiles(fold))
-    for record in records:
-        past.feed(record)
-        sink.feed(record)
-        fold.feed(record)
+    with damage_told(folder):
+        journal = FileJournal.open(folder, seen=records.append)
+        sink = FileSink(folder, together(fold), fleet=FleetFiles(fold))
+        for record in records:
+            past.feed(record)
+            sink.feed(record)
+            fold.feed(record)
     return journal, sink
 
 

@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ from buddy.engine import orchestrator
 from buddy.engine.calls import Desk
 from buddy.engine.recovery import Past
 from buddy.engine.run import Ports, Run
-from buddy.errors import BadInput
+from buddy.errors import BadInput, Interrupted
 from buddy.journal.codec import Head
 from buddy.journal.events import FORMAT, InputDigest, RunStarted
 from buddy.model.config import ExecutionConfig
@@ -39,11 +39,14 @@ from buddy.model.mode import Mode
 from buddy.ports import Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
+from buddy.projections.phrases import command
+from buddy.wiring.calls import OpenCalls
 from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
 from buddy.wiring.signing import Seal, placed
 
 T = TypeVar("T")
 WORDS = ("ask", "wait", "exit")
+RESUME = partial(command, "resume")
 Work = Callable[[Run, PlanSource, Past], Coroutine[Any, Any, int]]
 
 
@@ -72,9 +75,11 @@ def home() -> SqliteHome:
     return SqliteHome(home_folder(os.environ))
 
 
-def settings(config_file: Path | None, flags: dict[str, Any]) -> tuple[ExecutionConfig, list[str]]:
+def settings(
+    config_file: Path | None, flags: dict[str, Any], pairs: dict[str, Any] | None = None
+) -> tuple[ExecutionConfig, list[str]]:
     """Return the configuration in force, and warnings: flags over environment over file over defaults."""
-    return load_settings(config_file, os.environ, flags)
+    return load_settings(config_file, os.environ, flags, pairs)
 
 
 def tools(files: Sequence[str], config: ExecutionConfig, given: Sequence[Any] = ()) -> LoadedTools:
@@ -96,6 +101,10 @@ class Session:
         interaction: the people around it.
         callback: the phase-13 approval callback.
         heeds_signals: the first SIGINT or SIGTERM lets what acts come to its end.
+        again: folder of the run -> the command that goes on with it after a signal.
+
+    Attributes:
+        begun: is called when the run has begun and nothing of it has run.
     """
 
     def __init__(
@@ -106,9 +115,12 @@ class Session:
         callback: Callable[[str, float], Any] | None = None,
         *,
         heeds_signals: bool = False,
+        again: Callable[[str], str] = RESUME,
     ) -> None:
         check_settings(config)
         self.heeds_signals = heeds_signals
+        self.again = again
+        self.begun: Callable[[], object] = lambda: None
         self.config = placed(config)
         self.loaded = loaded
         policy = None if config.approvals in WORDS else read_policy(Path(config.approvals))
@@ -185,6 +197,7 @@ class Session:
             async def work() -> int:
                 run.record(begun)
                 run.flush()
+                self.begun()
                 return await orchestrator.carry_out(run, source, known, again)
 
             return await self._to_the_end(run, store, folder, work())
@@ -194,9 +207,11 @@ class Session:
     ) -> RunResult:
         state = "stopped"
         try:
-            with heeded(lambda name: self._stop(run, name)) if self.heeds_signals else nullcontext():
+            with self._heeded(run, folder) if self.heeds_signals else nullcontext():
                 code = await work
             state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
+        except Interrupted as stopped:
+            raise Interrupted(f"{stopped}; `{self.again(str(folder))}` goes on") from stopped
         finally:
             self._rest(run, store, folder, state)
         deliver_feedback(folder, self.config)
@@ -210,13 +225,18 @@ class Session:
             fleet=fleet_summary(folder),
         )
 
-    def _stop(self, run: Run, name: str) -> None:
-        run.interrupt.ask(name)
-        calls = run.interrupt.acting
-        self.interaction.alert(
-            f"{name}: nothing more is begun, {calls} live call{'' if calls == 1 else 's'} may end; a second"
-            " signal ends the process at once"
-        )
+    def _heeded(self, run: Run, folder: Path) -> AbstractContextManager[None]:
+        def stop(name: str) -> None:
+            run.interrupt.ask(name)
+            calls = "1 live call" if run.interrupt.acting == 1 else f"{run.interrupt.acting} live calls"
+            told = f"{name}: nothing more is begun, {calls} may end"
+            self.interaction.alert(f"{told}; a second signal ends the process at once")
+
+        def leave(name: str) -> None:
+            again = self.again(str(folder))
+            self.interaction.alert(f"{name}: the process ends at once, as in a crash; `{again}` goes on")
+
+        return heeded(stop, leave)
 
     def _rest(self, run: Run, store: SqliteHome, folder: Path, state: str) -> None:
         """Close a run, have the home keep where it ends, and sign that."""
@@ -313,7 +333,7 @@ class Session:
 
     # calls
 
-    async def open_calls(self, granted_by: str) -> "OpenCalls":
+    async def open_calls(self, granted_by: str) -> OpenCalls:
         """Begin a run that takes calls one at a time, or go on with the one in the run's folder."""
         if self.virtual:
             raise BadInput("clock: expected 'real' for calls, found 'virtual'")
@@ -324,7 +344,7 @@ class Session:
             store.close()
             raise
 
-    def _open_calls(self, store: SqliteHome, granted_by: str) -> "OpenCalls":
+    def _open_calls(self, store: SqliteHome, granted_by: str) -> OpenCalls:
         config, dry = self.config, environment_dry_run()
         chosen = Path(config.output_dir) if config.output_dir else None
         fold = Watch()
@@ -367,30 +387,6 @@ class Session:
             past.go_on(run, granted_by, __version__, contracts, handlers)
         run.flush()
         return OpenCalls(run, Desk(run, past), store, partial(self._rest, run, store, folder))
-
-
-class OpenCalls:
-    """A run of calls that is open.
-
-    Attributes:
-        desk: takes the calls.
-    """
-
-    def __init__(self, run: Run, desk: Desk, store: SqliteHome, rest: Callable[[str], None]) -> None:
-        self.desk = desk
-        self._run = run
-        self._store = store
-        self._rest = rest
-
-    def new_id(self) -> str:
-        """Return a name for a call that has none."""
-        return self._run.ids.new("call")
-
-    def close(self) -> None:
-        """End the run and write its outputs."""
-        with closing(self._store):
-            code = self.desk.finish()
-            self._rest("held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished")
 
 
 def told(config: ExecutionConfig) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from buddy.journal.codec import Head
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
 from buddy.ports import Clock, HomeStore
+from buddy.projections.phrases import quoted
 
 KEY_FILE = "signing.pem"
 
@@ -92,11 +93,7 @@ class Seal:
             for number, line in enumerate(earlier.watch(lines), 1):
                 if number == kept.seq and kept.hash.encode() not in line:
                     _refuse(f"line {number} is not the one that the home knows of", folder, number)
-        if number < kept.seq:
-            raise BadInput(
-                f"{folder}: its journal has {number} lines, and the home knows of {kept.seq}: this is a copy"
-                " from before the run went on, and going on with it would do again what was done since"
-            )
+        whole(folder, number, kept)
         for found in earlier.contradictions():
             _refuse(found.message, folder, found.seq)
 
@@ -111,9 +108,29 @@ class Seal:
             seal.add(folder, signed(run_id, head, time, self._key.public, self._key.sign))
 
 
+def whole(folder: Path, lines: int, kept: Head) -> None:
+    """Refuse a journal that ends before the line that the home knows of.
+
+    Args:
+        folder: of the run.
+        lines: that the journal has.
+        kept: where the home knows that it ended.
+
+    Raises:
+        BadInput: it is too short.
+    """
+    if lines < kept.seq:
+        raise BadInput(
+            f"{folder / NAME}: expected {kept.seq:,} lines, as the home knows of, found {lines:,}: it was cut"
+            " off, or it is an old copy, and what was done since is not in it; put the whole journal back;"
+            f" `buddy verify {quoted(str(folder))}` says more"
+        )
+
+
 def _refuse(found: str, folder: Path, line: int) -> NoReturn:
     told = "the run does not go on, as what it signed next would cover that too"
-    raise JournalDamaged(f"{found}; {told}; see `buddy verify {folder} --key ...`", line)
+    see = f"see `buddy verify {quoted(str(folder))} --key ...`"
+    raise JournalDamaged(f"{folder / NAME}: {found}; {told}; {see}", line)
 
 
 def placed(config: ExecutionConfig) -> ExecutionConfig:
@@ -158,6 +175,11 @@ def _given(given: str) -> Iterable[PublicKey]:
     except (OSError, UnicodeDecodeError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else "it is no text"
         raise BadInput(f"--key {given}: expected a public key or a file of them: {reason}") from None
+    if "PRIVATE KEY-----" in text:
+        raise BadInput(
+            f"--key {given}: expected a public key or a file of them, found a private key, which only"
+            f" signs; `buddy keys show {quoted(given)}` prints its public half"
+        )
     return public_keys(text, given)
 
 

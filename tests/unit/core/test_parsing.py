@@ -73,7 +73,14 @@ def test_an_object_of_any_type_is_read() -> None:
             {"wave: expected at least 1, found 0", "the document: expected the key 'task_id', found none"},
         ),
         (b'{"task_id": "t", "wave": 1.0}', {"wave: expected `int | null`, found `float`"}),
-        (b'{"task_id": "\\ud800"}', {"the document: input data was truncated"}),
+        (
+            b'{"task_id": "a \\ud800", "\\udfff": [], "depends_on": ["\\ud83d\\ude00", "\\ude00"]}',
+            {
+                "task_id: expected Unicode text, found 'a \\ud800', with half of a surrogate pair",
+                "key: expected Unicode text, found '\\udfff', with half of a surrogate pair",
+                "depends_on[1]: expected Unicode text, found '\\ude00', with half of a surrogate pair",
+            },
+        ),
     ],
 )
 def test_an_object_of_another_type_is_refused_with_every_problem(data: bytes, sentences: set[str]) -> None:
@@ -131,9 +138,15 @@ def test_the_first_hundred_problems_are_listed_and_the_rest_counted() -> None:
     assert caught.value.omitted == 51
 
 
-def test_what_no_schema_can_look_at_is_told_by_the_typed_decode() -> None:
-    (told,) = problems(b'{"plan_id\\u202e": 1, "meta": {"a": "\\ud800"}}')
-    assert told == "the document: object contains unknown field `plan_id\\u202e`"
+def test_half_of_a_surrogate_pair_comes_before_what_a_schema_can_look_at() -> None:
+    assert problems(b'{"plan_id\\u202e": 1, "meta": {"a": "\\ud800"}}') == (
+        "meta.a: expected Unicode text, found '\\ud800', with half of a surrogate pair",
+    )
+
+
+def test_what_a_typed_decode_said_is_printable() -> None:
+    said = ValueError("Object contains unknown field `plan_id\u202e`")
+    assert parsing.sentence_of(said) == "the document: object contains unknown field `plan_id\\u202e`"
 
 
 def test_a_very_long_key_is_cut() -> None:
@@ -199,7 +212,7 @@ LOOP["meta"] = LOOP
         ({"meta": {"a": b"x"}}, "found b'x' of type bytes"),
         (LOOP, "Circular reference detected"),
         ("plan.json", "the document: expected object, found 'plan.json'"),
-        ({"plan_id": "\ud800"}, "the document: "),
+        ({"plan_id": "\ud800"}, "plan_id: expected Unicode text"),
         (PlanDocument(plan_id=5), "plan_id: expected string, found 5"),  # type: ignore[arg-type]
     ],
 )

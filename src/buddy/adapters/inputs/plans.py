@@ -24,6 +24,7 @@ from buddy.model.plan import Plan
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 1 << 20
+_EXPECTED = f"a file of plans (.json or .jsonl), or a folder of predictions with {TASKS} in it"
 
 
 class Scan(Struct, frozen=True):
@@ -185,12 +186,12 @@ def _file(path: str) -> _Input:
         mode = file.stat().st_mode
         bare = stat.S_ISDIR(mode) and not (file / TASKS).exists()
     except FileNotFoundError as problem:
-        raise BadInput(f"{label}: expected a file of plans, found nothing there") from problem
+        raise BadInput(f"{label}: expected {_EXPECTED}, found nothing there") from problem
     except (OSError, ValueError) as problem:
         raise _unreadable(label, problem) from problem
     if stat.S_ISDIR(mode):
         if bare:
-            raise BadInput(f"{label}: expected a folder with {TASKS} in it, found one without")
+            raise BadInput(f"{label}: expected {_EXPECTED}, found a folder without that file")
         return _Input(label, _stem(file.resolve().name) or "fleet", file, False, True)
     if not stat.S_ISREG(mode):
         raise BadInput(
@@ -198,7 +199,7 @@ def _file(path: str) -> _Input:
         )
     suffix = file.suffix.lower()
     if suffix not in (".json", ".jsonl"):
-        raise BadInput(f"{label}: expected a .json or .jsonl file, or - for standard input, found {suffix!r}")
+        raise BadInput(f"{label}: expected {_EXPECTED}, or - for standard input, found {suffix!r}")
     return _Input(label, _stem(file.stem), file, suffix == ".jsonl")
 
 

@@ -80,7 +80,10 @@ _Layer = dict[str, _Setting]
 
 
 def load(
-    file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
+    file: Path | None,
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any],
+    pairs: Mapping[str, Any] | None = None,
 ) -> tuple[ExecutionConfig, list[str]]:
     """Read the settings of a run.
 
@@ -89,6 +92,7 @@ def load(
             if there is one, where it is left out.
         environ: `BUDDY_<FIELD>`; tables and lists as JSON.
         flags: field -> value; None is a flag that was not given.
+        pairs: field -> value, as `--set FIELD=VALUE` gives them; flags of their own come before.
 
     Returns:
         The settings, and a sentence for each one that the operator should think about again.
@@ -97,7 +101,8 @@ def load(
         BadConfig: with every problem of all three.
     """
     problems: list[str] = []
-    layers = (_from_file(file, problems), _from_environ(environ, problems), _from_flags(flags))
+    said = (_from_file(file, problems), _from_environ(environ, problems))
+    layers = (*said, _from_pairs(pairs or {}), _from_flags(flags))
     merged = _merged(layers, problems)
     values = {name: setting.value for name, setting in merged.items()}
     return msgspec.convert(values, ExecutionConfig), _warnings(merged)
@@ -178,6 +183,14 @@ def _from_flags(flags: Mapping[str, Any]) -> _Layer:
             plain = _plain(value)
             layer[name] = _Setting(f"{flag}: ", _of_text(name, plain) if isinstance(plain, str) else plain)
     return layer
+
+
+def _from_pairs(pairs: Mapping[str, Any]) -> _Layer:
+    # The sentence about a field begins with its name, and the one about an unknown name does not.
+    return {
+        name: _Setting("--set " if name in _TEXT_FIELDS else f"--set {named(name)}: ", value)
+        for name, value in pairs.items()
+    }
 
 
 def _plain(value: Any) -> Any:

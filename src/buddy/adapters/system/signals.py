@@ -8,18 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 INTERRUPTED = 130
+LAST_WORDS_S = 1.0
+"""Seconds that a last line may take where nobody reads it."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def heeded(ask: Callable[[str], object]) -> Iterator[None]:
+def heeded(ask: Callable[[str], object], leave: Callable[[str], object]) -> Iterator[None]:
     """Have the first SIGINT or SIGTERM ask, and the second end the process there and then.
 
     Ending there and then is safe: whatever the journal does not say is found out by a resume. Outside of
     the main thread signals are left alone.
 
     Args:
-        ask: is called in the running event loop with the name of the signal.
+        ask: is called in the running event loop with the name of the first signal.
+        leave: is called in a thread with the name of the second, and has `LAST_WORDS_S` to say something.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -30,6 +34,9 @@ def heeded(ask: Callable[[str], object]) -> Iterator[None]:
     def heard(name: str) -> None:
         nonlocal asked
         if asked:
+            last_words = threading.Thread(target=leave, args=(name,), daemon=True)
+            last_words.start()
+            last_words.join(LAST_WORDS_S)
             os._exit(INTERRUPTED)
         asked = True
         ask(name)

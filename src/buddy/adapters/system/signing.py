@@ -97,31 +97,39 @@ def load(path: Path) -> SigningKey:
         BadInput: it cannot be read, others can use it, it is none, or the package is not installed; never
             with anything of the file's content.
     """
-    data = _private_bytes(path)
+    data, shared = _private_bytes(path)
     kind, words = _package(_ED25519).Ed25519PrivateKey, _package(_SERIALIZATION)
     try:
         private = words.load_pem_private_key(data, password=None)
     except Exception:  # noqa: BLE001 - whatever the package thinks of these bytes, they are no key that it can use
         private = None
     if not isinstance(private, kind):
+        found = "a public key, which cannot sign" if _is_public(data) else "something else"
         # Not chained: the foreign error may tell of the content.
         raise BadInput(
             f"{path}: expected an Ed25519 private key (PEM, PKCS #8, no password) as `buddy keys create`"
-            " makes it, found something else"
+            f" makes it, found {found}"
         ) from None
+    if shared:
+        raise BadInput(f"{path}: others can use this private key; run chmod 600 on it")
     return SigningKey(private)
 
 
-def _private_bytes(path: Path) -> bytes:
+def _is_public(data: bytes) -> bool:
+    return b"-----BEGIN PUBLIC KEY-----" in data or any(
+        line.startswith(b"ed25519:") for line in data.splitlines()
+    )
+
+
+def _private_bytes(path: Path) -> tuple[bytes, bool]:
+    """Return what a file holds, and whether others than its owner can use it."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with open(file, "rb") as source:
             about = os.fstat(file)
             if not stat.S_ISREG(about.st_mode):
                 raise BadInput(f"{path}: expected a private key, found no regular file")
-            if about.st_mode & _OTHERS:
-                raise BadInput(f"{path}: others can use this private key; run chmod 600 on it")
-            return source.read(LIMIT)
+            return source.read(LIMIT), bool(about.st_mode & _OTHERS)
     except FileNotFoundError as problem:
         raise BadInput(
             f"{path}: expected a private key, found nothing there; `buddy keys create` makes one, and"

@@ -42,11 +42,20 @@ def read(path: Path) -> ToolFile:
     """
     match path.suffix:
         case ".toml":
-            return ToolFile(path=path, tables=_tables(path, _text(path)))
+            return _some(ToolFile(path=path, tables=_tables(path, _text(path))), 'a table [tools."NAME"]')
         case ".py":
-            return _python(path, _text(path))
-        case _:
-            raise BadInput(f"{path}: expected a .toml catalogue or a .py file with tools")
+            return _some(_python(path, _text(path)), "a function with @tool, or a world")
+        case suffix:
+            if not path.is_file():
+                _text(path)
+            found = f"one that ends with {suffix}" if suffix else "one without an ending"
+            raise BadInput(f"{path}: expected a .toml catalogue or a .py file with tools, found {found}")
+
+
+def _some(file: ToolFile, expected: str) -> ToolFile:
+    if not file.tables and not file.tools and file.world is None:
+        raise BadInput(f"{file.path}: expected {expected}, found no tool at all")
+    return file
 
 
 def _text(path: Path) -> str:

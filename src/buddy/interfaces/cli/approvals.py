@@ -4,9 +4,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from buddy.model.approval import Approval
+    from buddy.model.approval import Approval, Vote
 
 
 def list_requests(args: argparse.Namespace) -> int:
@@ -102,7 +102,7 @@ def _edited(text: str) -> dict[str, Any]:
 
 
 def _vote(args: argparse.Namespace, approve: bool, edited: dict[str, Any] | None) -> int:
-    """Vote on each request: one that takes no vote keeps none of the others from theirs."""
+    """Vote on every request, or on none where one of them takes no vote."""
     import time
     from contextlib import closing
 
@@ -115,18 +115,46 @@ def _vote(args: argparse.Namespace, approve: bool, edited: dict[str, Any] | None
     now = time.time()
     by = people.user() if args.person is None else args.person
     vote = Vote(by=by, approve=approve, at=iso(now), reason=args.reason, edited_args=edited)
+    names = list(dict.fromkeys(args.ids))
     voted: list[Approval] = []
     problems: list[str] = []
     with closing(wiring.home()) as home:
-        for name in dict.fromkeys(args.ids):
+        wrong = [sentence for name in names for sentence in _objections(name, home.approval(name, now), vote)]
+        if wrong:
+            raise BadInput([*wrong, *(["nothing was decided"] if len(names) > 1 else [])])
+        for name in names:
             try:
                 voted.append(home.vote(name, vote, now))
-            except BadInput as problem:
+            except BadInput as problem:  # somebody else decided it in this very moment
                 problems += problem.problems
     _tell(args, voted)
     if problems:
         raise BadInput(problems)
     return 0
+
+
+def _objections(name: str, approval: "Approval | None", vote: "Vote") -> "Iterator[str]":
+    """Yield why a request takes no such vote."""
+    from buddy import wiring
+    from buddy.model.approval import ApprovalState
+
+    if approval is None:
+        yield f"expected an approval request, found none called {name!r}; `buddy approvals list` names them"
+    elif approval.state is not ApprovalState.PENDING:
+        state = approval.state.value
+        yield f"{name}: expected a request that is PENDING, found it {state}: it takes no more votes"
+    else:
+        person = _person(vote.by)
+        if person == _person(approval.request.agent):
+            yield f"{name}: {vote.by} asks for it and cannot decide it; somebody else must"
+        if person in (_person(earlier.by) for earlier in approval.votes):
+            yield f"{name}: {vote.by} has voted on it already; somebody else must"
+        if vote.edited_args is not None:
+            yield from wiring.wrong_edit(approval.request, vote.edited_args)
+
+
+def _person(name: str) -> str:
+    return " ".join(name.split()).casefold()
 
 
 def _tell(args: argparse.Namespace, voted: "Sequence[Approval]") -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from buddy import __version__
 from buddy.interfaces.cli import approvals, checks, inspection, keys, runs, system, tools
+from buddy.interfaces.cli.parser import COMMAND, Parser
 
 Command = Callable[[argparse.Namespace], int]
 Commands = Any
@@ -18,7 +19,7 @@ exit codes:
   2    bad input or usage, before anything ran
   3    steps are held
   4    an unknown outcome needs a person
-  74   the journal or the disk failed
+  74   the journal is damaged, or the disk failed
   130  interrupted"""
 
 
@@ -35,15 +36,17 @@ def read(words: Sequence[str]) -> argparse.Namespace:
 
             raise BadInput(f"argument {place}: expected UTF-8, found {word!r}")
     grammar = parser()
-    args = grammar.parse_args(words)
+    args, more = grammar.parse_known_args(words)
     if not hasattr(args, "command"):
-        grammar.error("expected a command; `buddy --help` lists them")
+        grammar.error(f"the following arguments are required: {COMMAND}")
+    if more:
+        args.leaf.error(f"unrecognized arguments: {' '.join(more)}")
     return args
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="buddy",
         description="The control plane that lets fleets of AI agents act on real systems safely.",
         epilog=f"example: buddy demo\n\n{EXITS}",
@@ -51,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"buddy {__version__}")
-    commands = top.add_subparsers(metavar="<command>", title="commands")
+    commands = top.add_subparsers(metavar=COMMAND, title="commands")
     _running(commands)
     _after(commands)
     _approvals(commands)
@@ -72,7 +75,7 @@ def _leaf(
         allow_abbrev=False,
     )
     leaf.add_argument("--json", action="store_true", help="print one JSON document")
-    leaf.set_defaults(command=command)
+    leaf.set_defaults(command=command, leaf=leaf)
     return leaf
 
 
@@ -84,7 +87,7 @@ def _group(commands: Commands, name: str, summary: str, example: str) -> Command
         epilog=f"example: buddy {example}",
         allow_abbrev=False,
     )
-    return group.add_subparsers(metavar="<command>", title="commands", required=True)
+    return group.add_subparsers(metavar=COMMAND, title="commands", required=True)
 
 
 def _tool_files(leaf: argparse.ArgumentParser) -> None:

@@ -52,10 +52,12 @@ def verify(args: argparse.Namespace) -> int:
 
 def explain(args: argparse.Namespace) -> int:
     """Tell the story of one step."""
+    from buddy import wiring
     from buddy.interfaces.cli.printing import emit, say
     from buddy.interfaces.cli.progress import Bar
 
     with Bar("reading"):
+        wiring.expect_whole(args.run)
         story = _story(args.run, args.step)
     if args.json:
         emit(story)
@@ -138,6 +140,7 @@ def show_run(args: argparse.Namespace) -> int:
 
     watch, steps = Watch(audited=False), _OpenSteps()
     with Bar("reading"):
+        wiring.expect_whole(args.run)
         for record in wiring.records(args.run):
             watch.follow(record)
             steps.feed(record)

@@ -3,8 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-from buddy.interfaces.cli import grammar
-
 BAD_INPUT = 2
 CLOSED_STOP = 74
 INTERRUPTED = 130
@@ -22,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     try:
+        from buddy.interfaces.cli import grammar  # here, so that Ctrl-C while it is imported is one line too
+
         args = grammar.read(sys.argv[1:] if argv is None else argv)
         code = args.command(args)
         sys.stdout.flush()
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _tell(problem: Exception) -> int:
-    from buddy.errors import BadInput, BuddyError, ClosedStop, Interrupted
+    from buddy.errors import BadInput, BuddyError, ClosedStop, Interrupted, JournalDamaged
     from buddy.interfaces.cli.printing import warn
 
     if not isinstance(problem, BuddyError):
@@ -49,7 +49,8 @@ def _tell(problem: Exception) -> int:
         return 1
     for line in str(problem).splitlines() or [type(problem).__name__]:
         warn(f"buddy: {line}")
-    codes = ((BadInput, BAD_INPUT), (ClosedStop, CLOSED_STOP), (Interrupted, INTERRUPTED), (BuddyError, 1))
+    closed = (ClosedStop, JournalDamaged)
+    codes = ((BadInput, BAD_INPUT), (closed, CLOSED_STOP), (Interrupted, INTERRUPTED), (BuddyError, 1))
     return next(code for kind, code in codes if isinstance(problem, kind))
 
 

@@ -29,7 +29,8 @@ class Bar:
         self._settled = 0
         self._total = 0
         self._ended = threading.Event()
-        self._screen = threading.RLock()
+        self._screen = threading.Lock()
+        self._asides = 0
         self._shown: Progress | None = None
         self._thread: threading.Thread | None = None
 
@@ -50,16 +51,19 @@ class Bar:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Take the bar off the screen while something else is written there."""
+        """Take the bar off the screen while something else is written there, by several at once too."""
+        # A question stays on the screen for as long as a person thinks, so nobody waits for another's end.
         with self._screen:
-            shown = self._shown
-            if shown is not None:
-                shown.stop()
-            try:
-                yield
-            finally:
-                if shown is not None:
-                    shown.start()
+            self._asides += 1
+            if self._shown is not None and self._asides == 1:
+                self._shown.stop()
+        try:
+            yield
+        finally:
+            with self._screen:
+                self._asides -= 1
+                if self._shown is not None and not self._asides:
+                    self._shown.start()
 
     def _draw(self) -> None:
         if self._ended.wait(self._patience_s):
@@ -71,13 +75,15 @@ class Bar:
         console = Console(file=self._stream)
         bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
         with self._screen:
-            bar.start()
             self._shown = bar
+            if not self._asides:
+                bar.start()
         task = bar.add_task(self._label, total=None)
         while not self._ended.wait(FRAME_S):
             with self._screen:
-                bar.update(task, completed=self._settled, total=self._total or None)
-                bar.refresh()
+                if not self._asides:
+                    bar.update(task, completed=self._settled, total=self._total or None)
+                    bar.refresh()
         with self._screen:
             self._shown = None
             bar.stop()

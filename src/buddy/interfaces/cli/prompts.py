@@ -34,6 +34,9 @@ class Prompter:
         person: who answers.
         home: opens another connection to the home, where votes go.
         keyboard: file descriptor that answers are read from.
+
+    Attributes:
+        waits: a question stands on the screen, at whose end the cursor is.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Prompter:
         self._keyboard = sys.stdin.fileno() if keyboard is None else keyboard
         self._questions: queue.SimpleQueue[ApprovalRequest | None] = queue.SimpleQueue()
         self._ended = threading.Event()
+        self.waits = False
         self._typed = b""
         self._thread = threading.Thread(target=self._work, name="prompts", daemon=True)
 
@@ -77,7 +81,9 @@ class Prompter:
         while True:
             sys.stderr.write("  [y]es, [n]o, or [s]kip? ")
             sys.stderr.flush()
+            self.waits = True
             word = self._line(home, request)
+            self.waits = False
             if word is None:
                 warn("")
                 return

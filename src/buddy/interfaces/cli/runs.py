@@ -4,6 +4,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from buddy.model.config import ExecutionConfig
     from buddy.wiring import RunResult
 
@@ -32,21 +34,26 @@ def run(args: argparse.Namespace) -> int:
     from buddy.interfaces.cli.terminal import at_terminal
 
     config = _asking(args, settings.chosen(args))
-    _hint_at_the_clock(args.inputs, config)
     person = people.user()
     with at_terminal("running", config.approvals == "ask", person, wiring.home) as interaction:
-        result = wiring.run(args.inputs, args.tools, config, granted_by=person, interaction=interaction)
+        result = wiring.run(
+            args.inputs,
+            args.tools,
+            config,
+            granted_by=person,
+            interaction=interaction,
+            begun=lambda: _hint_at_the_clock(args.inputs, config, interaction.note),
+        )
     return _report(args, result)
 
 
-def _hint_at_the_clock(inputs: list[str], config: "ExecutionConfig") -> None:
+def _hint_at_the_clock(inputs: list[str], config: "ExecutionConfig", note: "Callable[[str], object]") -> None:
     from pathlib import Path
 
-    from buddy.interfaces.cli.printing import warn
     from buddy.model.mode import Mode
 
     if config.mode is Mode.MOCK and config.clock == "real" and any(Path(path).is_dir() for path in inputs):
-        warn("note: simulated tasks last as long as estimated; with --clock virtual nobody has to wait")
+        note("simulated tasks last as long as estimated; with --clock virtual nobody has to wait")
 
 
 def _asking(args: argparse.Namespace, config: "ExecutionConfig") -> "ExecutionConfig":
@@ -108,11 +115,17 @@ def rollback(args: argparse.Namespace) -> int:
     """Undo what a run did."""
     from buddy import wiring
     from buddy.interfaces.cli import people
-    from buddy.interfaces.cli.progress import Bar
+    from buddy.interfaces.cli.terminal import at_terminal
 
-    with Bar("rolling back"):
+    person = people.user()
+    with at_terminal("rolling back", False, person, wiring.home) as interaction:
         result = wiring.rollback(
-            args.run, args.tools, by=people.user(), step=args.step, under_lock=args.under_lock
+            args.run,
+            args.tools,
+            by=person,
+            step=args.step,
+            under_lock=args.under_lock,
+            interaction=interaction,
         )
     return _report(args, result)
 
@@ -142,7 +155,7 @@ def resolve(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace, result: "RunResult") -> int:
     from buddy.interfaces.cli import summary
     from buddy.interfaces.cli.printing import emit, say
-    from buddy.projections.phrases import quoted
+    from buddy.projections.phrases import command
 
     if args.json:
         emit(
@@ -156,7 +169,7 @@ def _report(args: argparse.Namespace, result: "RunResult") -> int:
             }
         )
     else:
-        files = "".join(f" --tools {quoted(file)}" for file in getattr(args, "tools", ()))
-        resume_it = f"buddy resume {result.run_id}{files}" if files else ""
+        # A command that takes no tools does not know which the run has.
+        resume_it = command("resume", result.run_id, args.tools) if hasattr(args, "tools") else ""
         say(*summary.lines(result.summary, result.folder, resume_it, result.fleet))
     return result.exit_code

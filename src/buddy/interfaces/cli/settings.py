@@ -36,11 +36,10 @@ def chosen(args: argparse.Namespace) -> "ExecutionConfig":
     from buddy import wiring
     from buddy.interfaces.cli.printing import warn
 
-    flags = settings_of(args.set)
-    flags |= {
-        key: getattr(args, flag) for flag, key in FLAGS.items() if getattr(args, flag, None) is not None
-    }
-    config, warnings = wiring.settings(Path(args.config) if args.config else None, flags)
+    flags = {key: getattr(args, flag) for flag, key in FLAGS.items() if getattr(args, flag, None) is not None}
+    config, warnings = wiring.settings(
+        Path(args.config) if args.config else None, flags, settings_of(args.set)
+    )
     warn(*(f"warning: {sentence}" for sentence in warnings))
     return config
 

@@ -6,6 +6,10 @@ from typing import Any
 
 def lock(args: argparse.Namespace) -> int:
     """Freeze everything to MOCK at once."""
+    from buddy.errors import BadInput
+
+    if not args.reason.strip():
+        raise BadInput("--reason: expected why the system is locked, for the record, found an empty text")
     return _set_lock(args, True, args.reason)
 
 

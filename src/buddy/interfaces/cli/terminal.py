@@ -53,9 +53,13 @@ class TerminalInteraction:
         """Print what cannot wait."""
         self._print(f"ALERT {message}")
 
+    def note(self, line: str) -> None:
+        """Print what may help."""
+        self._print(f"note: {line}")
+
     def _print(self, line: str) -> None:
         with self._bar.aside():
-            warn(line)
+            warn(*([""] if self._prompter is not None and self._prompter.waits else []), line)
 
 
 @contextmanager
@@ -70,7 +74,7 @@ def at_terminal(
         person: who.
         home: opens another connection to the home.
     """
-    with _told_how_to_go_on(), Bar(label) as bar:
+    with Bar(label) as bar:
         if not ask:
             yield TerminalInteraction(bar)
             return
@@ -78,14 +82,3 @@ def at_terminal(
 
         with Prompter(bar, person, home) as prompter:
             yield TerminalInteraction(bar, prompter)
-
-
-@contextmanager
-def _told_how_to_go_on() -> Iterator[None]:
-    from buddy.errors import Interrupted
-
-    try:
-        yield
-    except (KeyboardInterrupt, Interrupted):
-        warn("", "`buddy runs list` names the run, and `buddy resume RUN` goes on with it")
-        raise

@@ -17,6 +17,9 @@ from buddy.errors import BadInput
 from buddy.journal.events import InputDigest
 from buddy.model.plan import Plan, PlanDocument, Step, StepDocument
 
+EXPECTED = (
+    "expected a file of plans (.json or .jsonl), or a folder of predictions with predicted_tasks.jsonl in it"
+)
 DATA = Path(__file__).parents[3] / "data"
 REAL = Path(os.environ.get("BUDDY_DATA", Path(__file__).parents[5] / "shared" / "data"))
 
@@ -101,11 +104,11 @@ def test_names_of_files_are_shown_on_one_line() -> None:
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("gone.json", "gone.json: expected a file of plans, found nothing there"),
-        ("folder", "folder: expected a folder with predicted_tasks.jsonl in it, found one without"),
-        ("folder.json", "folder.json: expected a folder with predicted_tasks.jsonl in it, found one without"),
-        ("plan.yaml", "plan.yaml: expected a .json or .jsonl file, or - for standard input, found '.yaml'"),
-        ("plan", "plan: expected a .json or .jsonl file, or - for standard input, found ''"),
+        ("gone.json", f"gone.json: {EXPECTED}, found nothing there"),
+        ("folder", f"folder: {EXPECTED}, found a folder without that file"),
+        ("folder.json", f"folder.json: {EXPECTED}, found a folder without that file"),
+        ("plan.yaml", f"plan.yaml: {EXPECTED}, or - for standard input, found '.yaml'"),
+        ("plan", f"plan: {EXPECTED}, or - for standard input, found ''"),
         (
             "pipe.jsonl",
             "pipe.jsonl: expected a file that can be read twice, found a pipe or device; use - instead",
@@ -170,7 +173,7 @@ def test_all_problems_of_all_inputs_are_reported_together_in_order() -> None:
         "good.jsonl line 3: plan_id: expected an id of its own, found 'p', which good.jsonl line 1 has too",
         "good.jsonl line 4: the document: expected no unknown keys, found 'colour'",
         "good.jsonl line 4: the document: expected no unknown keys, found 'size'",
-        "gone.json: expected a file of plans, found nothing there",
+        f"gone.json: {EXPECTED}, found nothing there",
         "also.json: plan_id: expected an id of its own, found 'p', which good.jsonl line 1 has too",
     )
 

@@ -136,6 +136,21 @@ class TestLoading:
             file.write_text(other)
             assert "expected an Ed25519 private key" in refused(file, half)
 
+    @pytest.mark.parametrize("mode", [0o600, 0o644])
+    def test_what_is_no_key_is_told_before_who_can_use_it(self, file: Path, mode: int) -> None:
+        public = signing.load(file).public
+        pem_of_it = ed25519.Ed25519PublicKey.from_public_bytes(public.raw).public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        for other, found in (
+            (b"garbage", "something else"),
+            (f"# mine\n{public}\n".encode(), "a public key, which cannot sign"),
+            (pem_of_it, "a public key, which cannot sign"),
+        ):
+            file.write_bytes(other)
+            file.chmod(mode)
+            assert refused(file).endswith(f"as `buddy keys create` makes it, found {found}")
+
     def test_a_key_does_not_show_itself(self, file: Path) -> None:
         key = signing.load(file)
         assert repr(key) == f"SigningKey({key.public.key_id})"

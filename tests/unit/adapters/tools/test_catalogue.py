@@ -172,7 +172,16 @@ def test_the_first_hundred_problems_are_listed(write: Any) -> None:
             "from buddy import tool\n@tool\ndef f(): ...\n",
             "x.py: tool f: permissions: expected at least one",
         ),
-        ("x.json", "{}", "x.json: expected a .toml catalogue or a .py file with tools"),
+        (
+            "x.json",
+            "{}",
+            "x.json: expected a .toml catalogue or a .py file with tools, found one that ends with",
+        ),
+        ("x", "", "x: expected a .toml catalogue or a .py file with tools, found one without an ending"),
+        ("x.toml", "", 'x.toml: expected a table [tools."NAME"], found no tool at all'),
+        ("x.toml", "[tools]", 'x.toml: expected a table [tools."NAME"], found no tool at all'),
+        ("x.py", "y = 1", "x.py: expected a function with @tool, or a world, found no tool at all"),
+        ("x.py", "TOOLS = []", "x.py: expected a function with @tool, or a world, found no tool at all"),
     ],
 )
 def test_a_bad_file_is_one_sentence(write: Any, name: str, content: str | bytes, problem: str) -> None:
@@ -184,7 +193,8 @@ def test_a_bad_file_is_one_sentence(write: Any, name: str, content: str | bytes,
 
 def test_what_cannot_be_read_is_one_sentence(write: Any, tmp_path: Path) -> None:
     (tmp_path / "folder.py").mkdir()
-    assert refused(tmp_path / "gone.toml") == ("gone.toml: expected a file of tools, found nothing there",)
+    for name in ("gone.toml", "gone.py", "gone"):
+        assert refused(tmp_path / name) == (f"{name}: expected a file of tools, found nothing there",)
     assert refused(tmp_path / "folder.py") == ("folder.py: expected a file of tools, found a folder",)
     assert refused(write("a.py", "") / "b.py")[0].endswith("cannot be read: Not a directory")
     assert "cannot be read" in refused("null\0byte.toml")[0]

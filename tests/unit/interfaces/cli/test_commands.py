@@ -7,7 +7,8 @@ import jsonschema_rs
 import pytest
 
 from buddy.interfaces.cli.main import main
-from buddy.model.approval import ApprovalState
+from buddy.journal.times import iso
+from buddy.model.approval import ApprovalState, Vote
 from buddy.ports import Breaker, HomeStore
 from buddy.projections.outputs import FLEET_SCHEMAS, SCHEMAS
 from unit.interfaces.cli.asked import request
@@ -57,6 +58,12 @@ def test_status_of_an_empty_home(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_lock_has_a_reason(reason: str, home: HomeStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--reason: expected why the system is locked" in told(capsys, "lock", "--reason", reason)
+    assert not home.lock_state().engaged
+
+
 def test_breakers_are_listed_and_closed(home: HomeStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "breaker", "list") == "no breaker is open\n"
     home.open_breaker(Breaker("tool:mail.send", 0.0, "3 failures"))
@@ -86,17 +93,36 @@ def test_requests_are_listed_and_shown(home: HomeStore, capsys: pytest.CaptureFi
     assert "none called 'nope'" in told(capsys, "approvals", "show", "ap1", "nope")
 
 
-def test_several_are_decided_at_once_and_one_refusal_drops_no_sibling(
-    home: HomeStore, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("wrong", ["nope", "ap-own", "ap-done", "ap-half"])
+@pytest.mark.parametrize("decision", ["approve", "deny"])
+def test_where_one_takes_no_vote_none_is_decided(
+    wrong: str, decision: str, home: HomeStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    told_of = {"nope": "none called 'nope'", "ap-own": "cannot decide it", "ap-done": "found it DENIED"}
+    for name in ("ap1", "ap2", "ap-done"):
+        home.ask(request(name))
+    home.ask(request("ap-own", agent="Ada"))
+    home.ask(request("ap-half", quorum=2))
+    home.vote("ap-done", Vote(by="bob", approve=False, at=iso(0.0)), 0.0)
+    home.vote("ap-half", Vote(by="ada", approve=True, at=iso(0.0)), 0.0)
+    assert main(["approvals", decision, "ap1", wrong, "ap2"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert told_of.get(wrong, "has voted on it already") in shown.err
+    assert shown.err.endswith("buddy: nothing was decided\n")
+    for name in ("ap1", "ap2"):
+        found = home.approval(name, time.time())
+        assert found is not None
+        assert found.votes == ()
+
+
+def test_several_are_decided_at_once(home: HomeStore, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("ap1", "ap2"):
         home.ask(request(name))
-    assert main(["approvals", "approve", "ap1", "nope", "ap2", "--reason", "seen"]) == 2
-    shown = capsys.readouterr()
-    assert "ap1 is APPROVED: mail.send for p/s" in shown.out
-    assert "ap2 is APPROVED" in shown.out
-    assert "buddy resume r1 --tools FILE" in shown.out
-    assert "nope" in shown.err
+    told = said(capsys, "approvals", "approve", "ap1", "ap2", "--reason", "seen")
+    assert "ap1 is APPROVED: mail.send for p/s" in told
+    assert "ap2 is APPROVED" in told
+    assert "buddy resume r1 --tools FILE" in told
     found = home.approval("ap1", time.time())
     assert found is not None
     assert [(vote.by, vote.reason) for vote in found.votes] == [("ada", "seen")]
@@ -132,6 +158,21 @@ def test_arguments_can_be_edited(
     found = home.approval("ap1", time.time())
     assert found is not None
     assert found.votes[0].edited_args == {"to": "a@b.c"}
+
+
+@pytest.mark.parametrize(
+    ("args", "found"), [({"to": "x", "text": "y"}, "'cc'"), ([{"to": "x"}], "a fan-out")]
+)
+def test_an_edit_names_arguments_of_the_request(
+    args: Any, found: str, home: HomeStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.ask(request(args=args))
+    said = told(capsys, "approvals", "approve", "ap1", "--edit", '{"to": "a@b.c", "cc": "d@e.f"}')
+    assert f"found {found}" in said
+    assert ("(to, text)" in said) == isinstance(args, dict)
+    asked = home.approval("ap1", time.time())
+    assert asked is not None
+    assert asked.votes == ()
 
 
 @pytest.mark.parametrize("edit", ["{", "[1]", "@missing.json", "@."])

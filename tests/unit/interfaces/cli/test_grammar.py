@@ -79,4 +79,38 @@ def test_an_abbreviated_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_limit_is_a_number(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         grammar.read(["check", "p.json", f"--limit={limit}"])
-    assert "invalid number (0 or more) value" in capsys.readouterr().err
+    assert f"--limit: expected a number (0 or more), found '{limit}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "told"),
+    [
+        ("", "buddy", "expected a command, found nothing for it"),
+        ("rnu", "buddy", "expected a command, found 'rnu' (did you mean run?)"),
+        ("runs", "buddy runs", "expected a command, found nothing for it"),
+        ("runs x", "buddy runs", "expected a command, found 'x'"),
+        ("run", "buddy run", "expected INPUT, found nothing for it"),
+        ("run p --mode foo", "buddy run", "--mode: expected one of mock, dry-run, live, found 'foo'"),
+        ("run p --seed x", "buddy run", "--seed: expected a whole number, found 'x'"),
+        ("check p --deadline soon", "buddy check", "--deadline: expected a number, found 'soon'"),
+        ("unlock --now", "buddy unlock", "expected no such argument, found --now"),
+        ("lock", "buddy lock", "expected --reason, found nothing for it"),
+        ("lock --reason", "buddy lock", "--reason: expected a value, found none"),
+        ("resolve r s", "buddy resolve", "expected one of --happened, --did-not, found none"),
+        (
+            "resolve r s --happened --did-not",
+            "buddy resolve",
+            "expected either --happened or --did-not, found both",
+        ),
+        ("resolve", "buddy resolve", "expected RUN, STEP, found nothing for it"),
+        ("tools validate --tools", "buddy tools validate", "--tools: expected a value, found none"),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_one_sentence(
+    words: str, command: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        grammar.read(words.split())
+    assert left.value.code == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", f"{command}: {told}; see `{command} --help`\n")

@@ -1,4 +1,5 @@
 import io
+import threading
 import time
 
 from buddy.interfaces.cli.progress import Bar
@@ -29,6 +30,26 @@ def test_a_bar_shows_how_far_it_is_and_makes_room() -> None:
         bar.update(16, 17)
         wait_for(screen, "16/17")
     assert "running" in screen.getvalue()
+
+
+def test_several_write_beside_the_bar_at_once() -> None:
+    screen = Screen()
+    with Bar("running", screen, patience_s=0.0) as bar:
+        bar.update(3, 17)
+        with bar.aside():
+            other = threading.Thread(target=_write, args=(bar, screen), daemon=True)
+            other.start()
+            other.join(10)
+            at = screen.tell()
+            time.sleep(0.25)
+            assert screen.getvalue()[at:] == ""
+        assert "an alert" in screen.getvalue()
+        wait_for(screen, "3/17")
+
+
+def _write(bar: Bar, screen: Screen) -> None:
+    with bar.aside():
+        screen.write("an alert\n")
 
 
 def test_what_is_quick_has_no_bar() -> None:

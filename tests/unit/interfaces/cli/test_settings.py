@@ -56,6 +56,27 @@ def test_any_setting_can_be_set(pairs: list[str], found: dict[str, Any]) -> None
     assert settings.settings_of(pairs) == found
 
 
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [
+        ("max_retries=x", "--set max_retries: expected integer, found 'x'"),
+        ("mode=x", "--set mode: expected one of DRY_RUN, LIVE, MOCK, found 'x'"),
+        ("output_dir=3", "--set output_dir: expected string, found 3"),
+        ("colour=red", "--set colour: expected the name of a setting, found 'colour'"),
+        ("conflicts.RESOURCE=x", "--set conflicts.RESOURCE: expected one of"),
+    ],
+)
+def test_what_cannot_be_set_is_told_as_it_was_said(pair: str, told: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        settings.chosen(read("--set", pair))
+    [problem] = refused.value.problems
+    assert problem.startswith(told)
+
+
+def test_a_flag_comes_before_a_pair() -> None:
+    assert settings.chosen(read("--set", "seed=3", "--seed", "4")).seed == 4
+
+
 def test_a_table_that_is_set_is_merged_over_the_defaults() -> None:
     config = settings.chosen(read("--set", "conflicts.RESOURCE=ABORT"))
     assert config.conflicts[ConflictType.RESOURCE] is Strategy.ABORT

@@ -1,0 +1,33 @@
+"""A run that takes calls one at a time."""
+
+from collections.abc import Callable
+from contextlib import closing
+
+from buddy.adapters.home import SqliteHome
+from buddy.engine import orchestrator
+from buddy.engine.calls import Desk
+from buddy.engine.run import Run
+
+
+class OpenCalls:
+    """A run of calls that is open.
+
+    Attributes:
+        desk: takes the calls.
+    """
+
+    def __init__(self, run: Run, desk: Desk, store: SqliteHome, rest: Callable[[str], None]) -> None:
+        self.desk = desk
+        self._run = run
+        self._store = store
+        self._rest = rest
+
+    def new_id(self) -> str:
+        """Return a name for a call that has none."""
+        return self._run.ids.new("call")
+
+    def close(self) -> None:
+        """End the run and write its outputs."""
+        with closing(self._store):
+            code = self.desk.finish()
+            self._rest("held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished")
