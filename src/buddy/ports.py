@@ -104,6 +104,10 @@ class OutputSink(Protocol):
         """Write what can only be written at the end."""
         ...
 
+    def drop(self) -> None:
+        """Let go of the outputs as they are."""
+        ...
+
 
 class RunRow(Struct, frozen=True, kw_only=True):
     """A run as the home knows it."""

@@ -8,10 +8,13 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from buddy import ExecutionConfig, Mode, wiring
+from buddy.adapters.home import SqliteHome
+from buddy.errors import HomeUnavailable
 from buddy.journal.events import Outcome, Resolved, RunResumed, Settled, UndoOutcome
 from buddy.model.approval import Approval
 from buddy.model.outcome import UndoResult
@@ -239,6 +242,17 @@ def test_an_item_of_a_fan_out_is_asked_about_by_itself(monkeypatch: pytest.Monke
     assert not wiring.verify("out").violations
     assert result.exit_code == 0
     assert effects() == {f"put k{number}": 1 for number in range(4)}
+
+
+def test_a_home_that_fails_as_a_run_goes_on_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(("put", "one"), ("put", "two"))
+    die("after:two")
+    with monkeypatch.context() as broken:
+        broken.setattr(SqliteHome, "register_run", Mock(side_effect=HomeUnavailable("it is gone")))
+        with pytest.raises(HomeUnavailable) as kept:
+            wiring.resume("out", [TOOLS], by="ada")
+    assert resume(monkeypatch, probes=True).exit_code == 0
+    assert "gone" in str(kept.value)
 
 
 # what the home let through and nobody called

@@ -32,7 +32,6 @@ from buddy.engine.calls import Desk
 from buddy.engine.recovery import Past
 from buddy.engine.run import Ports, Run
 from buddy.errors import BadInput, Interrupted
-from buddy.journal.codec import Head
 from buddy.journal.events import FORMAT, InputDigest, RunStarted
 from buddy.model.config import ExecutionConfig
 from buddy.model.mode import Mode
@@ -173,9 +172,7 @@ class Session:
             journal = FileJournal.create(folder)
             stored = write_plans(folder / PLANS, source.plans())
             sink, fold = outputs_of(folder, config.mode, known.steps)
-            ports = self._ports(journal, sink, books)
-            run = Run(run_id, config, ports, key, environment=dry, watch=fold)
-            store.register_run(self._row(run_id, folder, Head(), "running"))
+            run = self._opened(run_id, folder, store, self._ports(journal, sink, books), fold)
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, known.tools)
             begun = RunStarted(
                 run_id=run_id,
@@ -289,15 +286,27 @@ class Session:
         config = replace(self.config, output_dir=None)
         return f"sim_{sha256([[entry.sha256 for entry in inputs], told(config)])[:12]}"
 
-    def _row(self, run_id: str, folder: Path, head: Head, state: str, began: float | None = None) -> RunRow:
-        return RunRow(
-            run_id=run_id,
-            folder=str(folder.absolute()),
-            mode=self.config.mode,
-            started_at=time.time() if began is None else began,
-            state=state,
-            head=head,
-        )
+    def _opened(self, run_id: str, folder: Path, store: SqliteHome, ports: Ports, fold: Watch) -> Run:
+        """Return a run that the home knows to be under way; nothing stays open where that fails."""
+        try:
+            dry = environment_dry_run()
+            run = Run(run_id, self.config, ports, self.key(store), environment=dry, watch=fold)
+            goes_on = store.runs() if ports.journal.head.seq else []
+            began = next((row.started_at for row in goes_on if row.run_id == run_id), time.time())
+            row = RunRow(
+                run_id=run_id,
+                folder=str(folder.absolute()),
+                mode=self.config.mode,
+                started_at=began,
+                state="running",
+                head=ports.journal.head,
+            )
+            store.register_run(row)
+        except BaseException:
+            ports.sink.drop()
+            ports.journal.close()
+            raise
+        return run
 
     # runs that go on
 
@@ -311,16 +320,7 @@ class Session:
             past = Past(lambda digest: blob(folder, digest))
             self.seal.agree(folder, run_id, store)
             journal, sink = read_again(folder, fold, past)
-            run = Run(
-                run_id,
-                self.config,
-                self._ports(journal, sink, books),
-                self.key(store),
-                environment=environment_dry_run(),
-                watch=fold,
-            )
-            began = {row.run_id: row.started_at for row in store.runs()}
-            store.register_run(self._row(run_id, folder, journal.head, "running", began.get(run_id)))
+            run = self._opened(run_id, folder, store, self._ports(journal, sink, books), fold)
             assert past.started is not None
             names = [contract.name for contract in past.started.contracts]
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, names)
@@ -362,8 +362,7 @@ class Session:
             folder = chosen or Path(f"runs/{run_id}")
             journal = FileJournal.create(folder)
             sink = FileSink(folder, together(fold))
-        run = Run(run_id, config, self._ports(journal, sink, store), store.key, environment=dry, watch=fold)
-        store.register_run(self._row(run_id, folder, journal.head, "running"))
+        run = self._opened(run_id, folder, store, self._ports(journal, sink, store), fold)
         if past is None:
             run.record(
                 RunStarted(

@@ -98,6 +98,13 @@ class ScribeSink:
         if failure is not None:
             raise failure
 
+    def drop(self) -> None:
+        """End the scribe where it is."""
+        if not self._closed:
+            self._closed = True
+            self._process.kill()
+            self._process.communicate()
+
     def _lines(self) -> list[bytes]:
         assert self._process.stdout is not None
         if self._process.stdout.closed:
