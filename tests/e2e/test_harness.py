@@ -1,6 +1,7 @@
 """The Python interface: calls one at a time, over restarts, and whole plans."""
 
 import asyncio
+import gc
 import json
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from buddy import BadInput, ExecutionConfig, Harness, Mode, Preview, Restored, Risk, ToolError, tool, wiring
+from buddy.engine.plans import PlanState
 from buddy.model.outcome import CallResult, StepStatus
 from e2e import some_runs as runs
 from e2e import some_tools
@@ -115,6 +117,22 @@ def test_a_call_made_by_many_at_once_is_made_once(tmp_path: Path) -> None:
 
     assert len({done.status for done in asyncio.run(main())}) == 1
     assert some_tools.noted("put") == [["k", "1"]]
+
+
+def test_of_a_call_that_is_over_only_its_answer_is_kept(tmp_path: Path) -> None:
+    async def main() -> int:
+        async with Harness(runs.live(tmp_path / "out"), [some_tools.put]) as desk:
+            for key in range(20):
+                await desk.call("a", "put", {"key": str(key), "value": 1}, confidence=0.9, call_id=str(key))
+            gc.collect()
+            kept = sum(isinstance(one, PlanState) for one in gc.get_objects())
+            again = await desk.call("a", "put", {"key": "3", "value": 1}, confidence=0.9, call_id="3")
+            assert again.result == {"key": "3", "value": 1}
+            return kept
+
+    before = sum(isinstance(one, PlanState) for one in gc.get_objects())
+    assert asyncio.run(main()) - before <= 1
+    assert len(some_tools.noted("put")) == 20
 
 
 def test_calls_of_many_agents_go_side_by_side(tmp_path: Path) -> None:

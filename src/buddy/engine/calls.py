@@ -38,6 +38,7 @@ class Desk:
         self._past = past
         self._board = Board(run, Findings(), waits=run.config.approvals != "exit")
         self._states: dict[str, PlanState] = {}
+        self._asked: dict[str, str] = {}
         self._answers: dict[str, CallResult] = {}
         self._under_way: dict[str, asyncio.Task[CallResult]] = {}
         self._seen = set(past.contracts) if past else set[str]()
@@ -68,17 +69,21 @@ class Desk:
 
     def _is_the_same(self, step: Step) -> bool:
         """Whether an id that was used before was used for this call, in this process or an earlier one."""
-        known = self._states.get(step.step_id)
+        known = self._asked.get(step.step_id)
         if known is not None:
-            return _same(known.step(0), step)
+            return known == self._print(step)
         past = self._past.plans.get(PLAN, {}).get(step.step_id) if self._past else None
         if past is None:
             return True
         return (past.tool, past.agent) == (step.tool, step.agent) and past.asked in (None, step.args)
 
+    def _print(self, step: Step) -> str:
+        return self._run.digest(step.tool, [step.agent, step.args])
+
     async def _drive(self, step: Step) -> CallResult:
         state = self._states.get(step.step_id) or self._admit(step)
         self._states[step.step_id] = state
+        self._asked[step.step_id] = self._print(step)
         await doubts.settle(self._run, state)
         if state.status(0) is StepStatus.HELD:
             state.put(0, StepStatus.PENDING, state.reached(0))
@@ -88,6 +93,9 @@ class Desk:
         self._run.flush()
         answer = self._answer(step, state, driver)
         self._answers[step.step_id] = answer
+        if answer.status not in GOES_ON:
+            # Its answer is all that anybody can still ask for; a run may take calls for months.
+            del self._states[step.step_id]
         return answer
 
     def _admit(self, step: Step) -> PlanState:
@@ -128,13 +136,11 @@ class Desk:
 
     def finish(self) -> int:
         """Record that no more calls come; returns the exit code of the run."""
-        code = exit_code(Counter(state.status(0) for state in self._states.values()))
+        statuses = {name: answer.status for name, answer in self._answers.items()}
+        statuses |= {name: state.status(0) for name, state in self._states.items()}
+        code = exit_code(Counter(statuses.values()))
         self._run.record(
             RunFinished(reason="no more calls", exit_code=code, duration_s=round(self._run.elapsed(), 6))
         )
         self._run.flush()
         return code
-
-
-def _same(one: Step, other: Step) -> bool:
-    return (one.tool, one.agent, one.args) == (other.tool, other.agent, other.args)
