@@ -190,8 +190,10 @@ def test_a_finished_run_is_undone_by_hand_once(desk: Desk) -> None:
     assert rolled(undone)[1:] == [(f"s{n}", "RESTORED_EXACT", True) for n in range(len(EXACT), 0, -1)]
     assert statuses(undone) == {"ROLLED_BACK": len(EXACT), "SUCCEEDED": 1}
     assert {**desk.now(), "emails": []} == {**desk.start, "emails": []}
+    told = len(list(wiring.records(str(run.folder))))
     with pytest.raises(BadInput, match="found none"):
         wiring.rollback(str(run.folder), [str(TOOLS)], by="ada", step="s1")
+    assert len(list(wiring.records(str(run.folder)))) == told
     state = desk.now()
     resumed = wiring.resume(str(run.folder), [str(TOOLS)], by="ada")
     assert statuses(resumed) == statuses(undone)

@@ -50,17 +50,21 @@ def tools_to_undo(past: Past, step: str | None, handlers: Mapping[str, Sequence[
         handlers: tool -> its handlers, when the run began.
 
     Raises:
-        BadInput: there is no such step.
+        BadInput: there is no such step, or nothing to undo.
     """
     wanted = _find(past, step) if step is not None else None
     used: dict[str, None] = {}
+    found = False
     for plan, steps in past.plans.items():
         for name, known in steps.items():
             contract, has = past.contracts.get(known.tool), handlers.get(known.tool, ())
             if wanted in (None, (plan, name)) and contract is not None and contract.writes:
-                done = known.outcome >= 0 and not known.undone and "undo" in has
-                if done or (known.in_doubt and "probe" in has):
+                done = known.outcome >= 0 and not known.undone
+                found = found or done or known.in_doubt
+                if (done and "undo" in has) or (known.in_doubt and "probe" in has):
                     used[known.tool] = None
+    if not found:
+        raise _nothing_to_undo(step, [])
     return list(used)
 
 
@@ -111,9 +115,7 @@ async def undo_by_hand(
                     raise BadInput("the system is locked; 'buddy unlock' first, or say --under-lock")
         tally.update(state.statuses())
     if not undone:
-        raise BadInput(
-            f"expected a live write to undo{f' in {step!r}' if step else ''}, found {_none(unknown)}"
-        )
+        raise _nothing_to_undo(step, unknown)
     return _finish(run, tally, f"rolled back by {by}")
 
 
@@ -126,13 +128,15 @@ def _unknown(state: PlanState, only: str | None) -> list[str]:
     return [f"{state.plan_id}/{name}" for name in found if only in (None, name, name.rsplit("[", 1)[0])]
 
 
-def _none(unknown: list[str]) -> str:
+def _nothing_to_undo(step: str | None, unknown: list[str]) -> BadInput:
+    expected = f"expected a live write to undo{f' in {step!r}' if step else ''}"
     if not unknown:
-        return "none"
+        return BadInput(f"{expected}, found none")
+    named = ", ".join(unknown[:LISTED])
     more = f" and {len(unknown) - LISTED:,} more" if len(unknown) > LISTED else ""
-    return (
-        f"only calls of which nobody knows how they ended: {', '.join(unknown[:LISTED])}{more}; look, then"
-        " say `buddy resolve RUN STEP --happened` or `--did-not`"
+    return BadInput(
+        f"{expected}, found only calls of which nobody knows how they ended: {named}{more};"
+        " look, then say `buddy resolve RUN STEP --happened` or `--did-not`"
     )
 
 
