@@ -22,7 +22,7 @@ class Fault(Struct, frozen=True):
 
     Attributes:
         at: number of the point, from 1; 0 is never.
-        kind: `kill`, `power`, `EIO` or `ENOSPC`.
+        kind: `kill` or `power` there, `EIO` or `ENOSPC` at the first point from there on that is the disk's.
         torn: share of the bytes of the write in flight, or not yet synced, that are on the disk all the same.
     """
 
@@ -36,6 +36,7 @@ class Machine:
 
     Attributes:
         dead: the process is gone: nothing that it does has an effect any more.
+        failed: the disk has refused a call, which it does once.
         synced: bytes of the journal that survive the loss of power.
         snapshot: the home's database as of its last durable transaction.
         kept: how many such transactions there were.
@@ -45,6 +46,7 @@ class Machine:
         self.fault = fault
         self.points = 0
         self.dead = False
+        self.failed = False
         self.synced = 0
         self.snapshot = b""
         self.kept = 0
@@ -54,12 +56,13 @@ class Machine:
         if self.dead:
             raise Died
         self.points += 1
-        if self.points != self.fault.at:
+        if not 0 < self.fault.at <= self.points:
             return
         if self.fault.kind in ("kill", "power"):
             self.dead = True
             raise Died
-        if disk:
+        if disk and not self.failed:
+            self.failed = True
             raise OSError(5 if self.fault.kind == "EIO" else 28, self.fault.kind)
 
 
