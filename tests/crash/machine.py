@@ -1,6 +1,7 @@
 """The machine of a simulation: on its disk and in its home every call is a point of failure."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -38,6 +39,7 @@ class Machine:
         dead: the process is gone: nothing that it does has an effect any more.
         failed: the disk has refused a call, which it does once.
         synced: bytes of the journal that survive the loss of power.
+        unsure: files whose name may not, and whether their content does.
         snapshot: the home's database as of its last durable transaction.
         kept: how many such transactions there were.
     """
@@ -48,6 +50,7 @@ class Machine:
         self.dead = False
         self.failed = False
         self.synced = 0
+        self.unsure: dict[Path, bool] = {}
         self.snapshot = b""
         self.kept = 0
 
@@ -64,6 +67,14 @@ class Machine:
         if disk and not self.failed:
             self.failed = True
             raise OSError(5 if self.fault.kind == "EIO" else 28, self.fault.kind)
+
+    def lose_names(self) -> None:
+        """Lose, with the power, names whose folder was not synced, or the content behind them."""
+        for path, whole in self.unsure.items():
+            if self.fault.torn < 0.5:
+                path.unlink(missing_ok=True)
+            elif not whole and path.exists():
+                os.truncate(path, 0)
 
 
 class SimClock(VirtualClock):
@@ -83,10 +94,17 @@ class SimClock(VirtualClock):
 
 
 class SimDisk(Disk):
-    """A disk on which every call is a point, before and after it."""
+    """A disk on which every call is a point, before and after it.
 
-    def __init__(self, machine: Machine) -> None:
+    Args:
+        machine: whose disk it is.
+        journal: the file of which a part may be lost.
+    """
+
+    def __init__(self, machine: Machine, journal: Path) -> None:
         self._machine = machine
+        self._journal = journal
+        self._synced: set[int] = set()
 
     def write(self, file: int, data: memoryview) -> int:
         machine = self._machine
@@ -104,7 +122,30 @@ class SimDisk(Disk):
     def sync(self, file: int) -> None:
         self._machine.point(disk=True)
         super().sync(file)
-        self._machine.synced = os.fstat(file).st_size
+        found = os.fstat(file)
+        self._synced.add(found.st_ino)
+        if os.path.samestat(found, self._journal.stat()):
+            self._machine.synced = found.st_size
+        self._machine.point()
+
+    def truncate(self, file: int, size: int) -> None:
+        self._machine.point(disk=True)
+        super().truncate(file, size)
+        self._machine.synced = min(self._machine.synced, size)
+        self._machine.point()
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._machine.point(disk=True)
+        self._machine.unsure[target] = source.stat().st_ino in self._synced
+        super().rename(source, target)
+        self._machine.point()
+
+    def sync_folder(self, folder: Path) -> None:
+        self._machine.point(disk=True)
+        super().sync_folder(folder)
+        unsure = self._machine.unsure
+        for path in [path for path, whole in unsure.items() if whole and path.parent == folder]:
+            del unsure[path]
         self._machine.point()
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from buddy import Call, CallContext, Preview, Restored, Risk, Tool, ToolError, tool
 from buddy.adapters.home import SqliteHome
 from buddy.adapters.journal import FileJournal
+from buddy.engine.attempts import BLOB_BYTES
 from buddy.errors import BuddyError
 from buddy.journal.times import iso
 from buddy.model.approval import ApprovalState, Vote
@@ -21,6 +22,8 @@ from crash.machine import snapshot
 T = TypeVar("T")
 AGENTS = ("a", "b", "c")
 TOOLS = ("put", "blind", "send", "log")
+LARGE = "." * (BLOB_BYTES + 1)
+"""What makes a result too large for a line of the journal."""
 TOLD = (b'"type":"outcome"', b'"type":"resolved"', b'"status":"UNKNOWN"')
 """What a line holds that says what became of a live call."""
 
@@ -69,6 +72,8 @@ class World:
                 "confidence": 0.95,
                 "args": {"key": key, "thing": rng.choice("xyz"), "dawdle": rng.choice((0.0, 0.0, 0.3))},
             }
+            if rng.random() < 0.1:
+                step["args"]["large"] = True
             if rng.random() < 0.25:
                 step["args"]["fails"] = rng.choice((1, 1, 9))
             if steps and rng.random() < 0.3:
@@ -232,14 +237,18 @@ def tools(world: World) -> list[Tool]:
     def made(name: str, **contract: Any) -> Tool:
         promise = tool(name=name, effect="write", permissions={"w"}, resources=["thing:{thing}"], **contract)
 
-        async def handler(ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0) -> str:
+        async def handler(
+            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, large: bool = False
+        ) -> str:
             """Have an effect."""
-            return await world.act(name, key, thing, dawdle, fails)
+            return await world.act(name, key, thing, dawdle, fails) + LARGE * large
 
         built: Tool = promise(handler)
 
         @built.preview
-        async def _(ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0) -> Preview:
+        async def _(
+            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, large: bool = False
+        ) -> Preview:
             world.look(ctx.step_id)
             return Preview(changes=[thing, key])
 
