@@ -68,6 +68,16 @@ class Machine:
             self.failed = True
             raise OSError(5 if self.fault.kind == "EIO" else 28, self.fault.kind)
 
+    def take_over(self, before: "Machine") -> None:
+        """Go on where another process ended: what it had not synced is no safer for that.
+
+        Args:
+            before: on which it ran. Where it closed the home in good order, all that it did there is durable.
+        """
+        self.synced = before.synced
+        self.unsure = before.unsure
+        self.snapshot = before.snapshot if before.dead else b""
+
     def lose_names(self) -> None:
         """Lose, with the power, names whose folder was not synced, or the content behind them."""
         for path, whole in self.unsure.items():
@@ -75,6 +85,7 @@ class Machine:
                 path.unlink(missing_ok=True)
             elif not whole and path.exists():
                 os.truncate(path, 0)
+        self.unsure = {}
 
 
 class SimClock(VirtualClock):

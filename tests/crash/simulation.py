@@ -34,6 +34,7 @@ from buddy.errors import BuddyError
 from buddy.model.approval import ApprovalState, Vote
 from buddy.model.config import RetryStrategy
 from buddy.wiring import commands, session
+from crash.checker import disagreements
 from crash.machine import Died, Fault, Machine, SimClock, SimDisk, SimHome
 from crash.world import World, tools
 
@@ -105,9 +106,9 @@ class Simulation:
 
     @contextmanager
     def _process(self, fault: Fault) -> Iterator[None]:
-        machine = self.machine = Machine(fault)
-        machine.synced = (self.out / "journal.jsonl").stat().st_size if self._begun() else 0
-        self.world.machine = machine
+        before, machine = self.machine, Machine(fault)
+        self.machine = self.world.machine = machine
+        machine.take_over(before)
         if self.rng.random() < 0.1:
             self.clock.back += self.rng.choice((5.0, 600.0, 90_000.0))
         disk = SimDisk(machine, self.out / "journal.jsonl")
@@ -115,7 +116,8 @@ class Simulation:
 
         def home() -> Any:
             found = SimHome(SqliteHome(self.folder / "home"), machine)
-            found.keep()
+            if not machine.snapshot:
+                found.keep()
             opened.append(found)
             return found
 
@@ -227,6 +229,7 @@ class Simulation:
             whole = journal.read_bytes()
             kept = self.machine.synced + round((len(whole) - self.machine.synced) * self.machine.fault.torn)
             journal.write_bytes(whole[:kept])
+            self.machine.synced = kept
         self.machine.lose_names()
         if self.machine.snapshot:
             for name in ("buddy.db-wal", "buddy.db-shm"):
@@ -289,6 +292,7 @@ class Simulation:
 
     def decide(self) -> None:
         """Open the lock, and approve whatever is asked."""
+        self.machine.snapshot = b""
         with closing(SqliteHome(self.folder / "home")) as home:
             if home.lock_state().engaged:
                 home.set_lock(False, "sim", "", self.clock.now())
@@ -326,7 +330,7 @@ class Simulation:
         yield from self.world.wrong
         for violation in self.violations():
             yield f"verify: {violation.rule}: {violation.message}"
-        yield from self.world.disagreements()
+        yield from disagreements(self.world)
 
     def violations(self) -> list[Violation]:
         """Return what `buddy verify` finds."""
@@ -353,8 +357,3 @@ def _after(clock: SimClock) -> SimClock:
 def _as_wal(data: bytes) -> bytes:
     """Return a serialized database marked as one with a write-ahead log, as it was."""
     return data[:18] + b"\x02\x02" + data[20:]
-
-
-def count(outcomes: list[Outcome]) -> Counter[str]:
-    """Count what was found, by the beginning of its sentence."""
-    return Counter(sentence.split(":")[0] for outcome in outcomes for sentence in outcome.wrong)

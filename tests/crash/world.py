@@ -1,10 +1,9 @@
 """The world of a simulation: plans, tools, effects and people, and what it knows by itself to be wrong."""
 
 import asyncio
-import json
 import random
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +32,7 @@ class World:
 
     Attributes:
         effects: what happened, counted: `put KEY`, `undo KEY`.
+        standing: steps that had an effect which was not taken back.
         granted: step -> how often a person approved.
         wrong: what the world itself saw and must not be.
         machine: on which Buddy runs now; a dead one has no effects.
@@ -41,6 +41,7 @@ class World:
     def __init__(self, rng: random.Random, out: Path) -> None:
         self.rng = rng
         self.effects: Counter[str] = Counter()
+        self.standing: set[str] = set()
         self.wrong: list[str] = []
         self.machine: Any = None
         self.out = out
@@ -109,8 +110,8 @@ class World:
             if self._made_on.get(source) is self.machine and not told:
                 self.wrong.append(f"told too early: {step} went on with {source}, which is not on the disk")
 
-    async def act(self, kind: str, key: str, thing: str, dawdle: float, fails: int) -> str:
-        """Have an effect, or fail without one."""
+    async def act(self, kind: str, step: str, key: str, thing: str, dawdle: float, fails: int) -> str:
+        """Have an effect for a step, or fail without one."""
         self.machine.point()
         if self._flaky.get(key, 0) < fails:
             self._flaky[key] = self._flaky.get(key, 0) + 1
@@ -123,7 +124,10 @@ class World:
                 await asyncio.sleep(dawdle)
             if self.machine.dead:
                 raise ToolError("nobody is there any more")
+            if kind == "send" and not self.granted[step]:
+                self.wrong.append(f"nobody asked: {step} acted, and nobody had approved")
             self._happen(f"{kind} {key}")
+            self.standing.add(step)
             self._made_on[key] = self.machine
         finally:
             self._acting[thing] -= 1
@@ -135,10 +139,11 @@ class World:
         if self.effects[what] > 1 and not what.startswith("log"):
             self.wrong.append(f"twice: {what}")
 
-    def undo(self, key: str, machine: Any) -> None:
-        """Take an effect back."""
+    def undo(self, step: str, key: str, machine: Any) -> None:
+        """Take an effect of a step back."""
         machine.point()
         self._happen(f"undo {key}")
+        self.standing.discard(step)
         machine.point()
 
     def there(self, key: str) -> bool:
@@ -158,15 +163,18 @@ class World:
                 try:
                     if rng.random() < 0.1:
                         simulation.clock.back += rng.choice((2.0, 600.0))
-                    now = simulation.clock.now()
+                    now, said = simulation.clock.now(), False
                     if rng.random() < 0.3:
+                        said = True
                         home.set_lock(not home.lock_state().engaged, "eve", "a drill", now)
                     for approval in home.approvals(now, None, ApprovalState.PENDING):
                         if rng.random() < 0.7:
+                            said = True
                             vote = Vote(by="eve", approve=rng.random() < 0.9, at=iso(now))
                             self.granted[approval.request.step_id] += vote.approve
                             home.vote(approval.request.approval_id, vote, now)
-                    self.machine.snapshot, self.machine.kept = snapshot(home), self.machine.kept + 1
+                    if said:
+                        self.machine.snapshot, self.machine.kept = snapshot(home), self.machine.kept + 1
                 finally:
                     home.close()
 
@@ -198,35 +206,6 @@ class World:
             for task in others:
                 task.cancel()
 
-    # right and wrong
-
-    def disagreements(self) -> Iterator[str]:
-        """Yield where the journal tells of the world what is not so."""
-        status: dict[str, str] = {}
-        tried: set[str] = set()
-        for line in (self.out / "journal.jsonl").read_text().splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                yield f"no journal: {line[:60]}"
-                continue
-            step = event.get("step", "").removesuffix("again")
-            if event["type"] == "intent":
-                tried.add(step)
-            if event["type"] == "outcome" and event["outcome"] == "succeeded" and not self._count(step):
-                yield f"told and not so: {step} succeeded, and nothing happened"
-            if event.get("step") == step and event.get("status"):
-                status[step] = event["status"]
-        for step, said in status.items():
-            if said in ("ROLLED_BACK", "ABORTED", "SKIPPED") and self.there(step):
-                yield f"told and not so: {step} is {said}, and its effect is there"
-        for what in self.effects:
-            kind, step = what.split(" ")
-            if kind in TOOLS and step not in tried:
-                yield f"not told: {what} happened without an intent"
-            if kind == "send" and not (self.granted[step] or self.granted[f"{step}again"]):
-                yield f"nobody asked: {what} happened, and nobody approved"
-
     def _count(self, key: str) -> int:
         return sum(self.effects[f"{kind} {key}"] for kind in TOOLS)
 
@@ -241,7 +220,7 @@ def tools(world: World) -> list[Tool]:
             ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, large: bool = False
         ) -> str:
             """Have an effect."""
-            return await world.act(name, key, thing, dawdle, fails) + LARGE * large
+            return await world.act(name, ctx.step_id, key, thing, dawdle, fails) + LARGE * large
 
         built: Tool = promise(handler)
 
@@ -256,7 +235,7 @@ def tools(world: World) -> list[Tool]:
 
             @built.undo
             async def _(call: Call, result: Any) -> Restored:
-                world.undo(call.args["key"], world.machine)
+                world.undo(call.step_id, call.args["key"], world.machine)
                 return Restored(verified=True, exact=True)
 
         if name in ("put", "send"):
