@@ -89,19 +89,19 @@ class Machine:
 
 
 class SimClock(VirtualClock):
-    """A clock that may be set back.
+    """A clock that may be set.
 
     Attributes:
-        back: by how many seconds it was.
+        behind: by how many seconds it was set back; forward where it is below 0.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.back = 0.0
+        self.behind = 0.0
 
     def now(self) -> float:
         """Seconds since 1970, as the machine believes."""
-        return super().now() - self.back
+        return super().now() - self.behind
 
 
 class SimDisk(Disk):

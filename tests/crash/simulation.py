@@ -40,6 +40,9 @@ from crash.world import World, tools
 
 POINTS = (60, 160, 400)
 """Until where a fault is drawn, one as likely as the other: most runs pass the second, few the third."""
+ROUNDS = 6
+"""How often a run is gone on with while people are around, and how often without them."""
+HELD = orchestrator.EXIT_HELD
 NOTHING = Fault(0, "kill", 0.0)
 
 
@@ -109,8 +112,8 @@ class Simulation:
         before, machine = self.machine, Machine(fault)
         self.machine = self.world.machine = machine
         machine.take_over(before)
-        if self.rng.random() < 0.1:
-            self.clock.back += self.rng.choice((5.0, 600.0, 90_000.0))
+        if self.rng.random() < 0.15:
+            self.clock.behind += self.rng.choice((5.0, 600.0, 90_000.0, -5.0, -90_000.0, -900_000.0))
         disk = SimDisk(machine, self.out / "journal.jsonl")
         opened: list[SimHome] = []
 
@@ -185,10 +188,11 @@ class Simulation:
             max_live_escalations=4,
         )
 
-    def part(self, fault: Fault) -> None:
-        """Run, or go on, until the end or the fault."""
+    def part(self, fault: Fault, *, alone: bool = False) -> None:
+        """Run, or go on, until the end or the fault, with people around unless it is alone."""
         with self._process(fault):
-            self.world.people(self)
+            if not alone:
+                self.world.people(self)
             try:
                 self.outcome.exit = self._resume() if self._begun() else self._start()
             except (Died, BuddyError, OSError, RuntimeError) as stopped:
@@ -303,10 +307,10 @@ class Simulation:
 
     def _settle(self) -> None:
         """Go on until nothing is held any more."""
-        for _ in range(6):
+        for number in range(2 * ROUNDS):
             self.decide()
-            self.part(NOTHING)
-            if self.outcome.exit != 3:
+            self.part(NOTHING, alone=number >= ROUNDS)
+            if self.outcome.exit != HELD:
                 return
 
     def _tamper(self) -> None:
@@ -327,6 +331,8 @@ class Simulation:
         if self.outcome.exit is None:
             yield "the run could not be ended"
             return
+        if self.outcome.exit == HELD:
+            yield "held for good: nobody locks anything, whatever is asked is approved, and no step goes on"
         yield from self.world.wrong
         for violation in self.violations():
             yield f"verify: {violation.rule}: {violation.message}"
@@ -350,7 +356,7 @@ def _close(file: int, inode: int) -> None:
 def _after(clock: SimClock) -> SimClock:
     """Return a clock that stands where another one does, a second later."""
     later = SimClock()
-    later.elapsed, later.back = clock.elapsed + 1.0, clock.back
+    later.elapsed, later.behind = clock.elapsed + 1.0, clock.behind
     return later
 
 

@@ -162,7 +162,7 @@ class World:
                 home = SqliteHome(folder / "home")
                 try:
                     if rng.random() < 0.1:
-                        simulation.clock.back += rng.choice((2.0, 600.0))
+                        simulation.clock.behind += rng.choice((2.0, 600.0, -2.0, -90_000.0))
                     now, said = simulation.clock.now(), False
                     if rng.random() < 0.3:
                         said = True
