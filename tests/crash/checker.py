@@ -44,9 +44,8 @@ class Told(Struct):
         self.status = event.get("status") or self.status
 
 
-def told(world: World) -> dict[str, Told]:
-    """Return what the journal tells, by step."""
-    steps: dict[str, Told] = {}
+def events(world: World) -> Iterator[dict[str, Any]]:
+    """Yield what the journal tells about steps."""
     for line in (world.out / "journal.jsonl").read_bytes().splitlines():
         try:
             event = json.loads(line)
@@ -54,12 +53,20 @@ def told(world: World) -> dict[str, Told]:
             # Of a line that does not hold, verify tells.
             continue
         if "step" in event:
-            steps.setdefault(event["step"], Told()).hear(event)
+            yield event
+
+
+def told(world: World) -> dict[str, Told]:
+    """Return what the journal tells, by step."""
+    steps: dict[str, Told] = {}
+    for event in events(world):
+        steps.setdefault(event["step"], Told()).hear(event)
     return steps
 
 
 def disagreements(world: World) -> Iterator[str]:
     """Yield where the journal tells of the world what is not so."""
+    yield from _unheard(world)
     steps = told(world)
     for step in sorted(world.standing | steps.keys()):
         yield from _of_step(step, steps.get(step, Told()), step in world.standing)
@@ -72,3 +79,15 @@ def _of_step(step: str, said: Told, stands: bool) -> Iterator[str]:
         yield f"told and not so: {step} is {said.status}, and its effect is there"
     elif said.done and not stands and not said.torn:
         yield f"told and not so: {step} is {said.status} and was done, and its effect is not there"
+
+
+def _unheard(world: World) -> Iterator[str]:
+    """Yield who acted under a lock that was engaged before what came before them in the journal."""
+    alarms = {(step, attempt): epoch for step, attempt, epoch in world.alarms}
+    locked = 0
+    for event in events(world) if alarms else ():
+        match event["type"]:
+            case "outcome":
+                locked = max(locked, alarms.get((event["step"], event.get("attempt", 1)), 0))
+            case "intent" | "undo_intent" if event.get("lock_epoch", 0) < locked:
+                yield f"not looked: {event['type']} of {event['step']} after the lock of epoch {locked}"

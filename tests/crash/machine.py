@@ -78,6 +78,11 @@ class Machine:
         self.unsure = before.unsure
         self.snapshot = before.snapshot if before.dead else b""
 
+    def keep(self, home: SqliteHome) -> None:
+        """Note what of the home survives the loss of power: all of it, after a durable transaction."""
+        self.kept += 1
+        self.snapshot = home._database._connections[0].serialize()
+
     def lose_names(self) -> None:
         """Lose, with the power, names whose folder was not synced, or the content behind them."""
         for path, whole in self.unsure.items():
@@ -177,16 +182,11 @@ class SimHome:
             self._machine.point()
             answer = found(*args, **more)
             if name in DURABLE:
-                self.keep()
+                self._machine.keep(self._home)
             self._machine.point()
             return answer
 
         return call
-
-    def keep(self) -> None:
-        """Note what survives the loss of power."""
-        self._machine.kept += 1
-        self._machine.snapshot = snapshot(self._home)
 
     def close(self) -> None:
         """Let go of the database, as a process does that ends, in good order or not."""
@@ -194,8 +194,3 @@ class SimHome:
             self._home._let_go()
         else:
             self._home.close()
-
-
-def snapshot(home: SqliteHome) -> bytes:
-    """Return the whole database of a home."""
-    return home._database._connections[0].serialize()

@@ -115,14 +115,14 @@ class Simulation:
         if self.rng.random() < 0.15:
             self.clock.behind += self.rng.choice((5.0, 600.0, 90_000.0, -5.0, -90_000.0, -900_000.0))
         disk = SimDisk(machine, self.out / "journal.jsonl")
-        opened: list[SimHome] = []
+        homes: list[SqliteHome] = []
 
         def home() -> Any:
-            found = SimHome(SqliteHome(self.folder / "home"), machine)
+            opened = SqliteHome(self.folder / "home")
+            homes.append(opened)
             if not machine.snapshot:
-                found.keep()
-            opened.append(found)
-            return found
+                machine.keep(opened)
+            return SimHome(opened, machine)
 
         class Journal(FileJournal):
             @classmethod
@@ -159,8 +159,8 @@ class Simulation:
             try:
                 yield
             finally:
-                for one in opened:
-                    one._home._let_go()
+                for one in homes:
+                    one._let_go()
                 # What a dead process still holds would close files later, by numbers that are others' then.
                 self.world.leave()
                 gc.collect()

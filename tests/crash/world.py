@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,6 @@ from buddy.journal.times import iso
 from buddy.model.approval import ApprovalState, Vote
 from buddy.model.config import DEFAULT_STRATEGIES
 from buddy.model.conflict import ConflictType, Strategy
-from crash.machine import snapshot
 
 T = TypeVar("T")
 AGENTS = ("a", "b", "c")
@@ -34,6 +34,7 @@ class World:
         effects: what happened, counted: `put KEY`, `undo KEY`.
         standing: steps that had an effect which was not taken back.
         granted: step -> how often a person approved.
+        alarms: step, failed attempt, and epoch of the lock that a person engaged who saw it fail.
         wrong: what the world itself saw and must not be.
         machine: on which Buddy runs now; a dead one has no effects.
     """
@@ -42,6 +43,7 @@ class World:
         self.rng = rng
         self.effects: Counter[str] = Counter()
         self.standing: set[str] = set()
+        self.alarms: list[tuple[str, int, int]] = []
         self.wrong: list[str] = []
         self.machine: Any = None
         self.out = out
@@ -55,6 +57,7 @@ class World:
         self._flaky: dict[str, int] = {}
         self._made_on: dict[str, Any] = {}
         self._people: list[Coroutine[Any, Any, None]] = []
+        self._alarm: Callable[[], int] | None = None
 
     # what is to be done
 
@@ -110,11 +113,15 @@ class World:
             if self._made_on.get(source) is self.machine and not told:
                 self.wrong.append(f"told too early: {step} went on with {source}, which is not on the disk")
 
-    async def act(self, kind: str, step: str, key: str, thing: str, dawdle: float, fails: int) -> str:
+    async def act(
+        self, kind: str, step: str, attempt: int, key: str, thing: str, dawdle: float, fails: int
+    ) -> str:
         """Have an effect for a step, or fail without one."""
         self.machine.point()
         if self._flaky.get(key, 0) < fails:
             self._flaky[key] = self._flaky.get(key, 0) + 1
+            if self._alarm is not None and self.rng.random() < 0.2:
+                self.alarms.append((step, attempt, self._alarm()))
             raise ToolError("not now")
         self._acting[thing] += 1
         if self._acting[thing] > 1:
@@ -159,8 +166,7 @@ class World:
         async def meddle() -> None:
             for _ in range(rng.randint(0, 4)):
                 await asyncio.sleep(rng.choice((0.05, 0.2, 0.6)))
-                home = SqliteHome(folder / "home")
-                try:
+                with closing(SqliteHome(folder / "home")) as home:
                     if rng.random() < 0.1:
                         simulation.clock.behind += rng.choice((2.0, 600.0, -2.0, -90_000.0))
                     now, said = simulation.clock.now(), False
@@ -174,9 +180,13 @@ class World:
                             self.granted[approval.request.step_id] += vote.approve
                             home.vote(approval.request.approval_id, vote, now)
                     if said:
-                        self.machine.snapshot, self.machine.kept = snapshot(home), self.machine.kept + 1
-                finally:
-                    home.close()
+                        self.machine.keep(home)
+
+        def alarm() -> int:
+            with closing(SqliteHome(folder / "home")) as home:
+                epoch = home.set_lock(True, "eve", "a call failed", simulation.clock.now()).epoch
+                self.machine.keep(home)
+                return epoch
 
         async def intrude() -> None:
             await asyncio.sleep(rng.choice((0.0, 0.1, 0.4)))
@@ -187,13 +197,13 @@ class World:
             journal.close()
             self.wrong.append("two processes: the journal of a run under way was opened by another")
 
-        self._people = [meddle(), intrude()]
+        self._people, self._alarm = [meddle(), intrude()], alarm
 
     def leave(self) -> None:
         """Send home whoever did not come to do anything, as the process died first."""
         for one in self._people:
             one.close()
-        self._people = []
+        self._people, self._alarm = [], None
 
     async def around(self, main: Coroutine[Any, Any, T]) -> T:
         """Run something with the people around it."""
@@ -220,7 +230,7 @@ def tools(world: World) -> list[Tool]:
             ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, large: bool = False
         ) -> str:
             """Have an effect."""
-            return await world.act(name, ctx.step_id, key, thing, dawdle, fails) + LARGE * large
+            return await world.act(name, ctx.step_id, ctx.attempt, key, thing, dawdle, fails) + LARGE * large
 
         built: Tool = promise(handler)
 
