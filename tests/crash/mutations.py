@@ -98,6 +98,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         ledger.lock, "state", lambda connection: LockState(epoch=0, engaged=False)
     ),
     "a call in doubt is made again": _calls_in_doubt_repeated,
+    "what had no effect is not freed": lambda: patch.object(Past, "_without_effect", lambda past: iter(())),
     "a clock that is set back is believed": _clock_set_back,
     "the home forgets the latest time": _time_of_the_home_set_back,
     "an undo looks at the lock as it was": _late_looks,

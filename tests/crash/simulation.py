@@ -34,7 +34,7 @@ from buddy.errors import BuddyError
 from buddy.model.approval import ApprovalState, Vote
 from buddy.model.config import RetryStrategy
 from buddy.wiring import commands, session
-from crash.checker import disagreements
+from crash import books, checker
 from crash.machine import Died, Fault, Machine, SimClock, SimDisk, SimHome
 from crash.world import World, tools
 
@@ -245,7 +245,7 @@ class Simulation:
     def run(self) -> Outcome:
         """Run the seed and return what does not hold."""
         try:
-            faults = self.rng.choice((0, 1, 1, 1, 2))
+            faults = self.rng.choice((0, 1, 1, 2, 2))
             for _ in range(faults):
                 kind = self.rng.choice(("kill", "kill", "power", "power", "EIO", "ENOSPC"))
                 at = self.rng.randint(1, self.rng.choice(POINTS))
@@ -336,7 +336,8 @@ class Simulation:
         yield from self.world.wrong
         for violation in self.violations():
             yield f"verify: {violation.rule}: {violation.message}"
-        yield from disagreements(self.world)
+        yield from checker.disagreements(self.world)
+        yield from books.disagreements(self.world, self.folder / "home")
 
     def violations(self) -> list[Violation]:
         """Return what `buddy verify` finds."""
