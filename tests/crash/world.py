@@ -21,6 +21,11 @@ from buddy.model.conflict import ConflictType, Strategy
 T = TypeVar("T")
 AGENTS = ("a", "b", "c")
 TOOLS = ("put", "blind", "send", "log")
+QUIRKS = ("large", "breaks", "cracks", "", "")
+"""What a call may be: `large` in its result, or one that `breaks` the first time.
+
+It does so after its effect, or before it where it `cracks`; its error does not say which.
+"""
 LARGE = "." * (BLOB_BYTES + 1)
 """What makes a result too large for a line of the journal."""
 TOLD = (b'"type":"outcome"', b'"type":"resolved"', b'"status":"UNKNOWN"')
@@ -55,6 +60,7 @@ class World:
         self.granted: Counter[str] = Counter()
         self._acting: Counter[str] = Counter()
         self._flaky: dict[str, int] = {}
+        self._broken: set[str] = set()
         self._made_on: dict[str, Any] = {}
         self._people: list[Coroutine[Any, Any, None]] = []
         self._alarm: Callable[[], int] | None = None
@@ -76,8 +82,8 @@ class World:
                 "confidence": 0.95,
                 "args": {"key": key, "thing": rng.choice("xyz"), "dawdle": rng.choice((0.0, 0.0, 0.3))},
             }
-            if rng.random() < 0.1:
-                step["args"]["large"] = True
+            if rng.random() < 0.3:
+                step["args"]["quirk"] = rng.choice(QUIRKS)
             if rng.random() < 0.25:
                 step["args"]["fails"] = rng.choice((1, 1, 9))
             if steps and rng.random() < 0.3:
@@ -114,14 +120,15 @@ class World:
                 self.wrong.append(f"told too early: {step} went on with {source}, which is not on the disk")
 
     async def act(
-        self, kind: str, step: str, attempt: int, key: str, thing: str, dawdle: float, fails: int
+        self, kind: str, ctx: CallContext, key: str, thing: str, dawdle: float, fails: int, quirk: str
     ) -> str:
-        """Have an effect for a step, or fail without one."""
+        """Have an effect for a step, or fail."""
+        step = ctx.step_id
         self.machine.point()
         if self._flaky.get(key, 0) < fails:
             self._flaky[key] = self._flaky.get(key, 0) + 1
             if self._alarm is not None and self.rng.random() < 0.2:
-                self.alarms.append((step, attempt, self._alarm()))
+                self.alarms.append((step, ctx.attempt, self._alarm()))
             raise ToolError("not now")
         self._acting[thing] += 1
         if self._acting[thing] > 1:
@@ -131,6 +138,8 @@ class World:
                 await asyncio.sleep(dawdle)
             if self.machine.dead:
                 raise ToolError("nobody is there any more")
+            if "cracks" in quirk:
+                self._break_once(key)
             if kind == "send" and not self.granted[step]:
                 self.wrong.append(f"nobody asked: {step} acted, and nobody had approved")
             self._happen(f"{kind} {key}")
@@ -139,7 +148,14 @@ class World:
         finally:
             self._acting[thing] -= 1
         self.machine.point()
+        if "breaks" in quirk:
+            self._break_once(key)
         return key
+
+    def _break_once(self, key: str) -> None:
+        if key not in self._broken:
+            self._broken.add(key)
+            raise RuntimeError("it broke")
 
     def _happen(self, what: str) -> None:
         self.effects[what] += 1
@@ -227,16 +243,17 @@ def tools(world: World) -> list[Tool]:
         promise = tool(name=name, effect="write", permissions={"w"}, resources=["thing:{thing}"], **contract)
 
         async def handler(
-            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, large: bool = False
+            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, quirk: str = ""
         ) -> str:
             """Have an effect."""
-            return await world.act(name, ctx.step_id, ctx.attempt, key, thing, dawdle, fails) + LARGE * large
+            done = await world.act(name, ctx, key, thing, dawdle, fails, quirk)
+            return done + LARGE * (quirk == "large")
 
         built: Tool = promise(handler)
 
         @built.preview
         async def _(
-            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, large: bool = False
+            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, quirk: str = ""
         ) -> Preview:
             world.look(ctx.step_id)
             return Preview(changes=[thing, key])
