@@ -21,11 +21,11 @@ from buddy.model.conflict import ConflictType, Strategy
 T = TypeVar("T")
 AGENTS = ("a", "b", "c")
 TOOLS = ("put", "blind", "send", "log")
-QUIRKS = ("large", "breaks", "cracks", "touchy", "touchy")
+QUIRKS = ("large", "breaks", "cracks", "touchy breaks", "balks breaks")
 """What a call may be, in words.
 
-It gives a `large` result; is `touchy`, so that a preview and another call fail where its effect is there; and
-`breaks` after its effect the first time, or `cracks` before it, with an error that does not say which.
+It gives a `large` result; is `touchy`, so that a preview fails where its effect is there, or `balks`, so that
+another call does; `breaks` after its effect the first time, or `cracks` before it, and does not say which.
 """
 LARGE = "." * (BLOB_BYTES + 1)
 """What makes a result too large for a line of the journal."""
@@ -126,7 +126,7 @@ class World:
         """Have an effect for a step, or fail."""
         step = ctx.step_id
         self.machine.point()
-        self.mind(quirk, key)
+        self.mind("balks" in quirk, key)
         if self._flaky.get(key, 0) < fails:
             self._flaky[key] = self._flaky.get(key, 0) + 1
             if self._alarm is not None and self.rng.random() < 0.2:
@@ -154,9 +154,9 @@ class World:
             self._break_once(key)
         return key
 
-    def mind(self, quirk: str, key: str) -> None:
-        """Fail, without an effect, where one is there and the call is touchy."""
-        if "touchy" in quirk and self.there(key):
+    def mind(self, minds: bool, key: str) -> None:
+        """Fail, without an effect, where one is there already and is minded."""
+        if minds and self.there(key):
             raise ToolError("it is there already")
 
     def _break_once(self, key: str) -> None:
@@ -263,7 +263,7 @@ def tools(world: World) -> list[Tool]:
             ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, quirk: str = ""
         ) -> Preview:
             world.look(ctx.step_id)
-            world.mind(quirk, key)
+            world.mind("touchy" in quirk, key)
             return Preview(changes=[thing, key])
 
         if contract["undo"] != "none":
