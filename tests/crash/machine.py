@@ -68,13 +68,15 @@ class Machine:
             self.failed = True
             raise OSError(5 if self.fault.kind == "EIO" else 28, self.fault.kind)
 
-    def take_over(self, before: "Machine") -> None:
+    def take_over(self, before: "Machine", journal: Path) -> None:
         """Go on where another process ended: what it had not synced is no safer for that.
 
         Args:
             before: on which it ran. Where it closed the home in good order, all that it did there is durable.
+            journal: what a loss of power left of it is on the disk.
         """
-        self.synced = before.synced
+        lost = before.dead and before.fault.kind == "power" and journal.exists()
+        self.synced = journal.stat().st_size if lost else before.synced
         self.unsure = before.unsure
         self.snapshot = before.snapshot if before.dead else b""
 

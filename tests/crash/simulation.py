@@ -111,7 +111,7 @@ class Simulation:
     def _process(self, fault: Fault) -> Iterator[None]:
         before, machine = self.machine, Machine(fault)
         self.machine = self.world.machine = machine
-        machine.take_over(before)
+        machine.take_over(before, self.out / "journal.jsonl")
         if self.rng.random() < 0.15:
             self.clock.behind += self.rng.choice((5.0, 600.0, 90_000.0, -5.0, -90_000.0, -900_000.0))
         disk = SimDisk(machine, self.out / "journal.jsonl")
@@ -233,7 +233,6 @@ class Simulation:
             whole = journal.read_bytes()
             kept = self.machine.synced + round((len(whole) - self.machine.synced) * self.machine.fault.torn)
             journal.write_bytes(whole[:kept])
-            self.machine.synced = kept
         self.machine.lose_names()
         if self.machine.snapshot:
             for name in ("buddy.db-wal", "buddy.db-shm"):
