@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from crash.checker import UNDECIDED, Told, told
+from crash.checker import UNDECIDED, Told
 from crash.world import World
 
 
-def disagreements(world: World, home: Path) -> Iterator[str]:
+def disagreements(world: World, steps: dict[str, Told], home: Path) -> Iterator[str]:
     """Yield actions that had no effect and are in the way of the same ones, and effects that the home missed.
 
     An action is entered before its call, with the intent, and taken out where the call had no effect or was
@@ -17,9 +17,9 @@ def disagreements(world: World, home: Path) -> Iterator[str]:
 
     Args:
         world: as it is.
+        steps: what the journal tells of each.
         home: the folder of Buddy's home.
     """
-    steps = told(world)
     with closing(sqlite3.connect(home / "buddy.db")) as database:
         rows = [step.partition("/")[2] for (step,) in database.execute("SELECT step FROM actions")]
         loose = database.execute(

@@ -1,9 +1,9 @@
 """What the world and the journal must agree on once everything rests."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from crash.world import World
@@ -48,8 +48,8 @@ def events(world: World) -> Iterator[dict[str, Any]]:
     """Yield what the journal tells about steps."""
     for line in (world.out / "journal.jsonl").read_bytes().splitlines():
         try:
-            event = json.loads(line)
-        except ValueError:
+            event = msgspec.json.decode(line)
+        except msgspec.DecodeError:
             # Of a line that does not hold, verify tells.
             continue
         if "step" in event:
@@ -64,10 +64,14 @@ def told(world: World) -> dict[str, Told]:
     return steps
 
 
-def disagreements(world: World) -> Iterator[str]:
-    """Yield where the journal tells of the world what is not so."""
+def disagreements(world: World, steps: dict[str, Told]) -> Iterator[str]:
+    """Yield where the journal tells of the world what is not so.
+
+    Args:
+        world: as it is.
+        steps: what the journal tells of each.
+    """
     yield from _unheard(world)
-    steps = told(world)
     for step in sorted(world.standing | steps.keys()):
         yield from _of_step(step, steps.get(step, Told()), step in world.standing)
 

@@ -10,10 +10,11 @@ import gc
 import os
 import random
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -103,7 +104,10 @@ class Simulation:
         self.machine = Machine(NOTHING)
         self.outcome = Outcome()
         self.plans = self.world.plans()
+        self.tools = load([], tools(self.world), seed=0, inline=True)
         self.run_id = ""
+        (folder / "home").mkdir(mode=0o700, parents=True)
+        (folder / "home" / "buddy.db").write_bytes(_new_home())
 
     # one part of the run
 
@@ -168,8 +172,7 @@ class Simulation:
                     _close(file, inode)
 
     def _session(self) -> session.Session:
-        loaded = load([], tools(self.world), seed=0, inline=True)
-        found = session.Session(self.config(), loaded, Quiet())
+        found = session.Session(self.config(), self.tools, Quiet())
         self.clock = _after(self.clock)
         found.clock = self.clock
         return found
@@ -335,13 +338,22 @@ class Simulation:
         yield from self.world.wrong
         for violation in self.violations():
             yield f"verify: {violation.rule}: {violation.message}"
-        yield from checker.disagreements(self.world)
-        yield from books.disagreements(self.world, self.folder / "home")
+        steps = checker.told(self.world)
+        yield from checker.disagreements(self.world, steps)
+        yield from books.disagreements(self.world, steps, self.folder / "home")
 
     def violations(self) -> list[Violation]:
         """Return what `buddy verify` finds."""
         with patch("buddy.wiring.commands.home", lambda: SqliteHome(self.folder / "home")):
             return list(wiring.verify(str(self.out)).violations)
+
+
+@cache
+def _new_home() -> bytes:
+    """Return the database of a home in which nothing happened; making one takes as long as many steps."""
+    with tempfile.TemporaryDirectory() as folder:
+        SqliteHome(Path(folder)).close()
+        return (Path(folder) / "buddy.db").read_bytes()
 
 
 def _close(file: int, inode: int) -> None:
