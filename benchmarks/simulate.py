@@ -1,9 +1,9 @@
 """Seeds of the simulation: the real engine on a simulated clock, disk and world, with faults anywhere.
 
 What is checked after each: no effect twice, nothing LIVE that is not in the journal or that nobody approved,
-what the journal says agrees with the world, `buddy verify` finds nothing, one process at a time. The
-protections are also taken out one by one, to show that each is missed. Twenty thousand seeds take some five
-minutes on two cores.
+what the journal and the home's ledger say of each step agrees with the world, `buddy verify` finds nothing,
+one process at a time, no run is held for good. The protections are also taken out one by one, to show that
+each is missed. Twenty thousand seeds take some six minutes on two cores.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """The real engine in a simulated world: clock, disk, tools and people, and faults at every point.
 
 A seed makes a plan, tools that fail or dawdle, people who lock, unlock and decide at any time, and a fault:
-the process dies before or after a write, an fsync, a transaction of the home or an effect, with or without
-the power; an fsync or a write fails. The run is resumed until nothing is in its way, and then the checker
+the process dies before or after a call of the disk, a transaction of the home or an effect, with or without
+the power; or a call of the disk fails. The run is resumed until nothing is in its way, and then the checker
 looks at the world, the journal and the home.
 """
 
