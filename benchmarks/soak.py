@@ -22,6 +22,8 @@ RUN = 1_000
 STEPS = 20
 AGENTS = 16
 FLAT = 1.10
+FEWEST = 20
+"""Samples of a process below which nobody can tell whether it grows."""
 WORKLOADS = {"MOCK plans": 1_000_000, "LIVE plans": 100_000, "LIVE calls": 100_000}
 
 
@@ -146,6 +148,10 @@ def soak(workload: str, calls: int, every_s: float) -> bool:
         seconds = time.monotonic() - began
         assert process.returncode == 0, process.returncode
     count = len(samples)
+    if count < FEWEST:
+        sys.exit(
+            f"{workload}: {count} samples in {seconds:.1f} s are too few of {FEWEST}; use a larger --share"
+        )
     warm, late = samples[count // 10 : count // 5], samples[count * 4 // 5 : count - count // 20]
     before, after = statistics.fmean(one.kb for one in warm), statistics.fmean(one.kb for one in late)
     files = [max(one.files for one in part) for part in (warm, late)]

@@ -6,13 +6,14 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from buddy.adapters.home import approvals, ledger
+from buddy.adapters.home import approvals, ledger, times
 from buddy.adapters.journal import file as journal_file
 from buddy.core import gate
 from buddy.core.duplicates import ActionIndex
 from buddy.engine.limits import Claims
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
+from buddy.engine.steady import SteadyClock
 from buddy.journal import codec
 from buddy.model.home import LockState
 from buddy.model.outcome import StepStatus
@@ -69,6 +70,18 @@ def _calls_in_doubt_repeated() -> AbstractContextManager[Any]:
     return patch.object(Past, "_standing", again)
 
 
+def _late_looks() -> AbstractContextManager[Any]:
+    return patch.object(Run, "look", lambda run: run.lock())
+
+
+def _clock_set_back() -> AbstractContextManager[Any]:
+    return patch.object(SteadyClock, "now", lambda clock: clock._clock.now())
+
+
+def _time_of_the_home_set_back() -> AbstractContextManager[Any]:
+    return patch.object(times, "advance", lambda connection, now: now)
+
+
 MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "an intent is not on the disk before its call": _intents_not_synced,
     "an outcome is not on the disk before anybody goes on": _outcomes_not_synced,
@@ -85,5 +98,9 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         ledger.lock, "state", lambda connection: LockState(epoch=0, engaged=False)
     ),
     "a call in doubt is made again": _calls_in_doubt_repeated,
+    "what had no effect is not freed": lambda: patch.object(Past, "_without_effect", lambda past: iter(())),
+    "a clock that is set back is believed": _clock_set_back,
+    "the home forgets the latest time": _time_of_the_home_set_back,
+    "an undo looks at the lock as it was": _late_looks,
 }
 """What is taken out -> how."""

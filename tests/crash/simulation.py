@@ -1,8 +1,8 @@
 """The real engine in a simulated world: clock, disk, tools and people, and faults at every point.
 
 A seed makes a plan, tools that fail or dawdle, people who lock, unlock and decide at any time, and a fault:
-the process dies before or after a write, an fsync, a transaction of the home or an effect, with or without
-the power; an fsync or a write fails. The run is resumed until nothing is in its way, and then the checker
+the process dies before or after a call of the disk, a transaction of the home or an effect, with or without
+the power; or a call of the disk fails. The run is resumed until nothing is in its way, and then the checker
 looks at the world, the journal and the home.
 """
 
@@ -10,9 +10,11 @@ import gc
 import os
 import random
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,7 +24,7 @@ from msgspec import Struct, field
 from buddy import ExecutionConfig, Mode, wiring
 from buddy.adapters.home import SqliteHome
 from buddy.adapters.inputs.plans import PlanObjects
-from buddy.adapters.journal import FileJournal, sink
+from buddy.adapters.journal import FileJournal, FileSink, sink
 from buddy.adapters.journal import file as journal_file
 from buddy.adapters.journal.disk import Disk
 from buddy.adapters.people import Quiet
@@ -33,10 +35,15 @@ from buddy.errors import BuddyError
 from buddy.model.approval import ApprovalState, Vote
 from buddy.model.config import RetryStrategy
 from buddy.wiring import commands, session
+from crash import books, checker
 from crash.machine import Died, Fault, Machine, SimClock, SimDisk, SimHome
 from crash.world import World, tools
 
-POINTS = 160
+POINTS = (60, 160, 400)
+"""Until where a fault is drawn, one as likely as the other: most runs pass the second, few the third."""
+ROUNDS = 6
+"""How often a run is gone on with while people are around, and how often without them."""
+HELD = orchestrator.EXIT_HELD
 NOTHING = Fault(0, "kill", 0.0)
 
 
@@ -97,25 +104,29 @@ class Simulation:
         self.machine = Machine(NOTHING)
         self.outcome = Outcome()
         self.plans = self.world.plans()
+        self.tools = load([], tools(self.world), seed=0, inline=True)
         self.run_id = ""
+        (folder / "home").mkdir(mode=0o700, parents=True)
+        (folder / "home" / "buddy.db").write_bytes(_new_home())
 
     # one part of the run
 
     @contextmanager
     def _process(self, fault: Fault) -> Iterator[None]:
-        machine = self.machine = Machine(fault)
-        machine.synced = (self.out / "journal.jsonl").stat().st_size if self._begun() else 0
-        self.world.machine = machine
-        if self.rng.random() < 0.1:
-            self.clock.back += self.rng.choice((5.0, 600.0, 90_000.0))
-        disk = SimDisk(machine)
-        opened: list[SimHome] = []
+        before, machine = self.machine, Machine(fault)
+        self.machine = self.world.machine = machine
+        machine.take_over(before, self.out / "journal.jsonl")
+        if self.rng.random() < 0.15:
+            self.clock.behind += self.rng.choice((5.0, 600.0, 90_000.0, -5.0, -90_000.0, -900_000.0))
+        disk = SimDisk(machine, self.out / "journal.jsonl")
+        homes: list[SqliteHome] = []
 
         def home() -> Any:
-            found = SimHome(SqliteHome(self.folder / "home"), machine)
-            found.keep()
-            opened.append(found)
-            return found
+            opened = SqliteHome(self.folder / "home")
+            homes.append(opened)
+            if not machine.snapshot:
+                machine.keep(opened)
+            return SimHome(opened, machine)
 
         class Journal(FileJournal):
             @classmethod
@@ -147,12 +158,13 @@ class Simulation:
             patch.object(session, "home", home),
             patch.object(session, "FileJournal", Journal),
             patch("buddy.wiring.folder.FileJournal", Journal),
+            patch("buddy.wiring.folder.FileSink", partial(FileSink, disk=sim)),
         ):
             try:
                 yield
             finally:
-                for one in opened:
-                    one._home._let_go()
+                for one in homes:
+                    one._let_go()
                 # What a dead process still holds would close files later, by numbers that are others' then.
                 self.world.leave()
                 gc.collect()
@@ -160,8 +172,7 @@ class Simulation:
                     _close(file, inode)
 
     def _session(self) -> session.Session:
-        loaded = load([], tools(self.world), seed=0, inline=True)
-        found = session.Session(self.config(), loaded, Quiet())
+        found = session.Session(self.config(), self.tools, Quiet())
         self.clock = _after(self.clock)
         found.clock = self.clock
         return found
@@ -180,10 +191,11 @@ class Simulation:
             max_live_escalations=4,
         )
 
-    def part(self, fault: Fault) -> None:
-        """Run, or go on, until the end or the fault."""
+    def part(self, fault: Fault, *, alone: bool = False) -> None:
+        """Run, or go on, until the end or the fault, with people around unless it is alone."""
         with self._process(fault):
-            self.world.people(self)
+            if not alone:
+                self.world.people(self)
             try:
                 self.outcome.exit = self._resume() if self._begun() else self._start()
             except (Died, BuddyError, OSError, RuntimeError) as stopped:
@@ -224,6 +236,7 @@ class Simulation:
             whole = journal.read_bytes()
             kept = self.machine.synced + round((len(whole) - self.machine.synced) * self.machine.fault.torn)
             journal.write_bytes(whole[:kept])
+        self.machine.lose_names()
         if self.machine.snapshot:
             for name in ("buddy.db-wal", "buddy.db-shm"):
                 (self.folder / "home" / name).unlink(missing_ok=True)
@@ -234,10 +247,11 @@ class Simulation:
     def run(self) -> Outcome:
         """Run the seed and return what does not hold."""
         try:
-            faults = self.rng.choice((0, 1, 1, 1, 2))
+            faults = self.rng.choice((0, 1, 1, 2, 2))
             for _ in range(faults):
                 kind = self.rng.choice(("kill", "kill", "power", "power", "EIO", "ENOSPC"))
-                self.part(Fault(self.rng.randint(1, POINTS), kind, self.rng.choice((0.0, 0.4, 1.0))))
+                at = self.rng.randint(1, self.rng.choice(POINTS))
+                self.part(Fault(at, kind, self.rng.choice((0.0, 0.4, 1.0))))
             if self.rng.random() < 0.1 and self._begun():
                 self._tamper()
             else:
@@ -284,6 +298,7 @@ class Simulation:
 
     def decide(self) -> None:
         """Open the lock, and approve whatever is asked."""
+        self.machine.snapshot = b""
         with closing(SqliteHome(self.folder / "home")) as home:
             if home.lock_state().engaged:
                 home.set_lock(False, "sim", "", self.clock.now())
@@ -294,10 +309,10 @@ class Simulation:
 
     def _settle(self) -> None:
         """Go on until nothing is held any more."""
-        for _ in range(6):
+        for number in range(2 * ROUNDS):
             self.decide()
-            self.part(NOTHING)
-            if self.outcome.exit != 3:
+            self.part(NOTHING, alone=number >= ROUNDS)
+            if self.outcome.exit != HELD:
                 return
 
     def _tamper(self) -> None:
@@ -318,15 +333,27 @@ class Simulation:
         if self.outcome.exit is None:
             yield "the run could not be ended"
             return
+        if self.outcome.exit == HELD:
+            yield "held for good: nobody locks anything, whatever is asked is approved, and no step goes on"
         yield from self.world.wrong
         for violation in self.violations():
             yield f"verify: {violation.rule}: {violation.message}"
-        yield from self.world.disagreements()
+        steps = checker.told(self.world)
+        yield from checker.disagreements(self.world, steps)
+        yield from books.disagreements(self.world, steps, self.folder / "home")
 
     def violations(self) -> list[Violation]:
         """Return what `buddy verify` finds."""
         with patch("buddy.wiring.looking.home", lambda: SqliteHome(self.folder / "home")):
             return list(wiring.verify(str(self.out)).violations)
+
+
+@cache
+def _new_home() -> bytes:
+    """Return the database of a home in which nothing happened; making one takes as long as many steps."""
+    with tempfile.TemporaryDirectory() as folder:
+        SqliteHome(Path(folder)).close()
+        return (Path(folder) / "buddy.db").read_bytes()
 
 
 def _close(file: int, inode: int) -> None:
@@ -341,15 +368,10 @@ def _close(file: int, inode: int) -> None:
 def _after(clock: SimClock) -> SimClock:
     """Return a clock that stands where another one does, a second later."""
     later = SimClock()
-    later.elapsed, later.back = clock.elapsed + 1.0, clock.back
+    later.elapsed, later.behind = clock.elapsed + 1.0, clock.behind
     return later
 
 
 def _as_wal(data: bytes) -> bytes:
     """Return a serialized database marked as one with a write-ahead log, as it was."""
     return data[:18] + b"\x02\x02" + data[20:]
-
-
-def count(outcomes: list[Outcome]) -> Counter[str]:
-    """Count what was found, by the beginning of its sentence."""
-    return Counter(sentence.split(":")[0] for outcome in outcomes for sentence in outcome.wrong)

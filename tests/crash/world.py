@@ -1,26 +1,34 @@
 """The world of a simulation: plans, tools, effects and people, and what it knows by itself to be wrong."""
 
 import asyncio
-import json
 import random
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 from buddy import Call, CallContext, Preview, Restored, Risk, Tool, ToolError, tool
 from buddy.adapters.home import SqliteHome
 from buddy.adapters.journal import FileJournal
+from buddy.engine.attempts import BLOB_BYTES
 from buddy.errors import BuddyError
 from buddy.journal.times import iso
 from buddy.model.approval import ApprovalState, Vote
 from buddy.model.config import DEFAULT_STRATEGIES
 from buddy.model.conflict import ConflictType, Strategy
-from crash.machine import snapshot
 
 T = TypeVar("T")
 AGENTS = ("a", "b", "c")
 TOOLS = ("put", "blind", "send", "log")
+QUIRKS = ("large", "breaks", "cracks", "touchy breaks", "balks breaks")
+"""What a call may be, in words.
+
+It gives a `large` result; is `touchy`, so that a preview fails where its effect is there, or `balks`, so that
+another call does; `breaks` after its effect the first time, or `cracks` before it, and does not say which.
+"""
+LARGE = "." * (BLOB_BYTES + 1)
+"""What makes a result too large for a line of the journal."""
 TOLD = (b'"type":"outcome"', b'"type":"resolved"', b'"status":"UNKNOWN"')
 """What a line holds that says what became of a live call."""
 
@@ -30,7 +38,9 @@ class World:
 
     Attributes:
         effects: what happened, counted: `put KEY`, `undo KEY`.
+        standing: steps that had an effect which was not taken back.
         granted: step -> how often a person approved.
+        alarms: step, failed attempt, and epoch of the lock that a person engaged who saw it fail.
         wrong: what the world itself saw and must not be.
         machine: on which Buddy runs now; a dead one has no effects.
     """
@@ -38,6 +48,8 @@ class World:
     def __init__(self, rng: random.Random, out: Path) -> None:
         self.rng = rng
         self.effects: Counter[str] = Counter()
+        self.standing: set[str] = set()
+        self.alarms: list[tuple[str, int, int]] = []
         self.wrong: list[str] = []
         self.machine: Any = None
         self.out = out
@@ -49,8 +61,10 @@ class World:
         self.granted: Counter[str] = Counter()
         self._acting: Counter[str] = Counter()
         self._flaky: dict[str, int] = {}
+        self._broken: set[str] = set()
         self._made_on: dict[str, Any] = {}
         self._people: list[Coroutine[Any, Any, None]] = []
+        self._alarm: Callable[[], int] | None = None
 
     # what is to be done
 
@@ -69,6 +83,8 @@ class World:
                 "confidence": 0.95,
                 "args": {"key": key, "thing": rng.choice("xyz"), "dawdle": rng.choice((0.0, 0.0, 0.3))},
             }
+            if rng.random() < 0.3:
+                step["args"]["quirk"] = rng.choice(QUIRKS)
             if rng.random() < 0.25:
                 step["args"]["fails"] = rng.choice((1, 1, 9))
             if steps and rng.random() < 0.3:
@@ -104,11 +120,17 @@ class World:
             if self._made_on.get(source) is self.machine and not told:
                 self.wrong.append(f"told too early: {step} went on with {source}, which is not on the disk")
 
-    async def act(self, kind: str, key: str, thing: str, dawdle: float, fails: int) -> str:
-        """Have an effect, or fail without one."""
+    async def act(
+        self, kind: str, ctx: CallContext, key: str, thing: str, dawdle: float, fails: int, quirk: str
+    ) -> str:
+        """Have an effect for a step, or fail."""
+        step = ctx.step_id
         self.machine.point()
+        self.mind("balks" in quirk, key)
         if self._flaky.get(key, 0) < fails:
             self._flaky[key] = self._flaky.get(key, 0) + 1
+            if self._alarm is not None and self.rng.random() < 0.2:
+                self.alarms.append((step, ctx.attempt, self._alarm()))
             raise ToolError("not now")
         self._acting[thing] += 1
         if self._acting[thing] > 1:
@@ -118,22 +140,40 @@ class World:
                 await asyncio.sleep(dawdle)
             if self.machine.dead:
                 raise ToolError("nobody is there any more")
+            if "cracks" in quirk:
+                self._break_once(key)
+            if kind == "send" and not self.granted[step]:
+                self.wrong.append(f"nobody asked: {step} acted, and nobody had approved")
             self._happen(f"{kind} {key}")
+            self.standing.add(step)
             self._made_on[key] = self.machine
         finally:
             self._acting[thing] -= 1
         self.machine.point()
+        if "breaks" in quirk:
+            self._break_once(key)
         return key
+
+    def mind(self, minds: bool, key: str) -> None:
+        """Fail, without an effect, where one is there already and is minded."""
+        if minds and self.there(key):
+            raise ToolError("it is there already")
+
+    def _break_once(self, key: str) -> None:
+        if key not in self._broken:
+            self._broken.add(key)
+            raise RuntimeError("it broke")
 
     def _happen(self, what: str) -> None:
         self.effects[what] += 1
         if self.effects[what] > 1 and not what.startswith("log"):
             self.wrong.append(f"twice: {what}")
 
-    def undo(self, key: str, machine: Any) -> None:
-        """Take an effect back."""
+    def undo(self, step: str, key: str, machine: Any) -> None:
+        """Take an effect of a step back."""
         machine.point()
         self._happen(f"undo {key}")
+        self.standing.discard(step)
         machine.point()
 
     def there(self, key: str) -> bool:
@@ -149,21 +189,27 @@ class World:
         async def meddle() -> None:
             for _ in range(rng.randint(0, 4)):
                 await asyncio.sleep(rng.choice((0.05, 0.2, 0.6)))
-                home = SqliteHome(folder / "home")
-                try:
+                with closing(SqliteHome(folder / "home")) as home:
                     if rng.random() < 0.1:
-                        simulation.clock.back += rng.choice((2.0, 600.0))
-                    now = simulation.clock.now()
+                        simulation.clock.behind += rng.choice((2.0, 600.0, -2.0, -90_000.0))
+                    now, said = simulation.clock.now(), False
                     if rng.random() < 0.3:
+                        said = True
                         home.set_lock(not home.lock_state().engaged, "eve", "a drill", now)
                     for approval in home.approvals(now, None, ApprovalState.PENDING):
                         if rng.random() < 0.7:
+                            said = True
                             vote = Vote(by="eve", approve=rng.random() < 0.9, at=iso(now))
                             self.granted[approval.request.step_id] += vote.approve
                             home.vote(approval.request.approval_id, vote, now)
-                    self.machine.snapshot, self.machine.kept = snapshot(home), self.machine.kept + 1
-                finally:
-                    home.close()
+                    if said:
+                        self.machine.keep(home)
+
+        def alarm() -> int:
+            with closing(SqliteHome(folder / "home")) as home:
+                epoch = home.set_lock(True, "eve", "a call failed", simulation.clock.now()).epoch
+                self.machine.keep(home)
+                return epoch
 
         async def intrude() -> None:
             await asyncio.sleep(rng.choice((0.0, 0.1, 0.4)))
@@ -174,13 +220,13 @@ class World:
             journal.close()
             self.wrong.append("two processes: the journal of a run under way was opened by another")
 
-        self._people = [meddle(), intrude()]
+        self._people, self._alarm = [meddle(), intrude()], alarm
 
     def leave(self) -> None:
         """Send home whoever did not come to do anything, as the process died first."""
         for one in self._people:
             one.close()
-        self._people = []
+        self._people, self._alarm = [], None
 
     async def around(self, main: Coroutine[Any, Any, T]) -> T:
         """Run something with the people around it."""
@@ -193,35 +239,6 @@ class World:
             for task in others:
                 task.cancel()
 
-    # right and wrong
-
-    def disagreements(self) -> Iterator[str]:
-        """Yield where the journal tells of the world what is not so."""
-        status: dict[str, str] = {}
-        tried: set[str] = set()
-        for line in (self.out / "journal.jsonl").read_text().splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                yield f"no journal: {line[:60]}"
-                continue
-            step = event.get("step", "").removesuffix("again")
-            if event["type"] == "intent":
-                tried.add(step)
-            if event["type"] == "outcome" and event["outcome"] == "succeeded" and not self._count(step):
-                yield f"told and not so: {step} succeeded, and nothing happened"
-            if event.get("step") == step and event.get("status"):
-                status[step] = event["status"]
-        for step, said in status.items():
-            if said in ("ROLLED_BACK", "ABORTED", "SKIPPED") and self.there(step):
-                yield f"told and not so: {step} is {said}, and its effect is there"
-        for what in self.effects:
-            kind, step = what.split(" ")
-            if kind in TOOLS and step not in tried:
-                yield f"not told: {what} happened without an intent"
-            if kind == "send" and not (self.granted[step] or self.granted[f"{step}again"]):
-                yield f"nobody asked: {what} happened, and nobody approved"
-
     def _count(self, key: str) -> int:
         return sum(self.effects[f"{kind} {key}"] for kind in TOOLS)
 
@@ -232,22 +249,28 @@ def tools(world: World) -> list[Tool]:
     def made(name: str, **contract: Any) -> Tool:
         promise = tool(name=name, effect="write", permissions={"w"}, resources=["thing:{thing}"], **contract)
 
-        async def handler(ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0) -> str:
+        async def handler(
+            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, quirk: str = ""
+        ) -> str:
             """Have an effect."""
-            return await world.act(name, key, thing, dawdle, fails)
+            done = await world.act(name, ctx, key, thing, dawdle, fails, quirk)
+            return done + LARGE * (quirk == "large")
 
         built: Tool = promise(handler)
 
         @built.preview
-        async def _(ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0) -> Preview:
+        async def _(
+            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, quirk: str = ""
+        ) -> Preview:
             world.look(ctx.step_id)
+            world.mind("touchy" in quirk, key)
             return Preview(changes=[thing, key])
 
         if contract["undo"] != "none":
 
             @built.undo
             async def _(call: Call, result: Any) -> Restored:
-                world.undo(call.args["key"], world.machine)
+                world.undo(call.step_id, call.args["key"], world.machine)
                 return Restored(verified=True, exact=True)
 
         if name in ("put", "send"):
