@@ -138,7 +138,10 @@ class Past:
         match event:
             case Rung():
                 self._rung(event)
-                self._consumed(event)
+                contract = self.contracts.get(event.tool)
+                # A read is let through for its DRY_RUN, a write for its LIVE call alone.
+                if contract is not None and not contract.writes:
+                    self._consumed(event)
             case Intent():
                 self._consumed(event)
                 step = self._step(event.plan, event.step, event.tool, event.agent)

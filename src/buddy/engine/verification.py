@@ -23,6 +23,7 @@ from buddy.journal.codec import Head, Reader, is_torn
 from buddy.journal.events import (
     ApprovalDecided,
     ApprovalRequested,
+    ContractSeen,
     Intent,
     LockSeen,
     Record,
@@ -33,6 +34,7 @@ from buddy.journal.events import (
 )
 from buddy.journal.times import iso, seconds
 from buddy.model.approval import Approval, ApprovalRequest, ApprovalState
+from buddy.model.contract import ToolContract
 from buddy.ports import LockState
 from buddy.projections.outputs import grows, project
 
@@ -288,6 +290,7 @@ class _Approvals:
         self._asked: set[str] = set()
         self._consumed: set[tuple[str, str]] = set()
         self._not_called: set[tuple[str, str]] = set()
+        self._reads: set[str] = set()
 
     def feed(self, record: Record) -> Iterator[Violation]:
         if not self._speaks:
@@ -295,7 +298,11 @@ class _Approvals:
         event = record.event
         if isinstance(event, RunStarted):
             self._run = self._run or event.run_id
+            self._meet(event.contracts)
+        elif isinstance(event, ContractSeen):
+            self._meet([event.contract])
         elif isinstance(event, RunResumed):
+            self._meet(event.contracts)
             for name, actions in event.not_called.items():
                 for action in actions:
                     self._not_called.add((name, action))
@@ -307,10 +314,18 @@ class _Approvals:
             )
         elif isinstance(event, ApprovalDecided):
             yield from self._against(record, event.approval, partial(_other_decision, event))
-        elif isinstance(event, Intent | Rung) and event.approval is not None:
+        elif isinstance(event, Intent | Rung) and event.approval is not None and self._is_let_through(event):
             action = f"{event.plan}/{event.step}"
             self._consumed.add((event.approval, action))
             yield from self._against(record, event.approval, partial(_not_consumed, action))
+
+    def _meet(self, contracts: Iterable[ToolContract]) -> None:
+        for contract in contracts:
+            (self._reads.discard if contract.writes else self._reads.add)(contract.name)
+
+    def _is_let_through(self, event: Intent | Rung) -> bool:
+        """Whether the home was asked: for the LIVE call of a write, or for the DRY_RUN of a read."""
+        return isinstance(event, Intent) or event.tool in self._reads
 
     def _against(
         self, record: Record, approval: str, differs: Callable[[Approval], str]

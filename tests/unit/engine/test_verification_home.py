@@ -238,6 +238,14 @@ def test_a_no_among_yeses_is_a_no_and_everybody_is_named() -> None:
     assert case.found() == {"approval_differs"}
 
 
+def test_a_write_that_was_only_looked_at_consumed_nothing() -> None:
+    story = Story().mock("s", "send")
+    story.decide(story.ask("s", "send"))
+    case = case_of(story.dry("s", "send", approval="a1"))
+    change_approval("a1", consumed_by=())(case)
+    assert case.found() == set()
+
+
 def test_what_was_let_through_and_not_called_is_told_by_the_resume() -> None:
     def found(**told: list[str]) -> set[str]:
         story = Story()

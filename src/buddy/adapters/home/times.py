@@ -1,6 +1,7 @@
 """The latest time that a home was ever told: a clock that is set back does not change the order of things."""
 
 import sqlite3
+from math import ceil
 
 _KNOWN = "SELECT value FROM counters WHERE name = 'clock'"
 _KEEP = "INSERT INTO counters VALUES ('clock', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -18,5 +19,5 @@ def advance(connection: sqlite3.Connection, now: float) -> float:
     known = row[0] / _MICRO if row else 0.0
     if now <= known:
         return known
-    connection.execute(_KEEP, (int(now * _MICRO),))
+    connection.execute(_KEEP, (ceil(now * _MICRO),))
     return now
