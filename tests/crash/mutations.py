@@ -11,6 +11,7 @@ from buddy.adapters.journal import file as journal_file
 from buddy.core import gate
 from buddy.core.duplicates import ActionIndex
 from buddy.engine.limits import Claims
+from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
 from buddy.engine.steady import SteadyClock
@@ -98,7 +99,11 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         ledger.lock, "state", lambda connection: LockState(epoch=0, engaged=False)
     ),
     "a call in doubt is made again": _calls_in_doubt_repeated,
-    "what had no effect is not freed": lambda: patch.object(Past, "_without_effect", lambda past: iter(())),
+    "a failed attempt settles the one before it": lambda: patch.object(
+        PlanState, "standing", lambda plan, name, status: status
+    ),
+    "what had no effect is not freed": lambda: patch.object(ledger, "settle_all", lambda *args: None),
+    "what had one is freed": lambda: patch.object(Past, "_standing_actions", lambda past: iter(())),
     "a clock that is set back is believed": _clock_set_back,
     "the home forgets the latest time": _time_of_the_home_set_back,
     "an undo looks at the lock as it was": _late_looks,
