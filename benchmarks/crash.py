@@ -22,6 +22,7 @@ sys.path[0] = str(Path(__file__).parents[1] / "tests")
 from crash import injection, workload  # noqa: E402 - the path above comes first
 
 Fault = tuple[str, str, int]
+KINDS = ("SIGKILL", "EIO", "ENOSPC")
 
 
 def main() -> None:
@@ -30,15 +31,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--every", metavar="N", type=int, default=1, help="take every n-th call of a kind")
+    parser.add_argument("--kind", choices=KINDS, help="inject only these")
     parser.add_argument("--jobs", metavar="N", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     if not injection.possible():
         parser.error("expected an strace that may trace, found none")
     with tempfile.TemporaryDirectory(prefix="buddy-crash-") as temporary:
-        sys.exit(1 if inject_all(Path(temporary), args.every, args.jobs) else 0)
+        kinds = (args.kind,) if args.kind else KINDS
+        sys.exit(1 if inject_all(Path(temporary), args.every, args.jobs, kinds) else 0)
 
 
-def inject_all(place: Path, every: int, jobs: int) -> int:
+def inject_all(place: Path, every: int, jobs: int, kinds: tuple[str, ...]) -> int:
     """Inject faults and tell what came of them; returns in how many runs something did not hold."""
     began = time.monotonic()
     workload.prepare(place / "undisturbed")
@@ -46,10 +49,10 @@ def inject_all(place: Path, every: int, jobs: int) -> int:
     state = workload.state_of(place / "undisturbed")
     workload.prepare(place / "watched")
     lines = injection.counted(place / "watched", workload.journal(place / "watched"))
-    faults = faults_of(calls, lines, every)
+    faults = [fault for fault in faults_of(calls, lines, every) if fault[0] in kinds]
     print(f"calls of the main thread: {dict(calls)}; {len(faults):,} faults", flush=True)
 
-    def inject(numbered: tuple[int, Fault]) -> list[str]:
+    def inject(numbered: tuple[int, Fault]) -> list[str] | None:
         number, (kind, call, nth) = numbered
         folder = place / f"f{number}"
         try:
@@ -59,9 +62,10 @@ def inject_all(place: Path, every: int, jobs: int) -> int:
         finally:
             workload.remove(folder)
 
-    wrong = 0
+    wrong = unreached = 0
     with ThreadPoolExecutor(jobs) as pool:
         for number, found in enumerate(pool.map(inject, enumerate(faults))):
+            unreached += found is None
             if found:
                 wrong += 1
                 print(*faults[number], *found, sep="\n  ", flush=True)
@@ -71,7 +75,10 @@ def inject_all(place: Path, every: int, jobs: int) -> int:
     for (kind, call), count in Counter(fault[:2] for fault in faults).items():
         print(f"{kind:10}{call:12}{count:>8,}")
     seconds = time.monotonic() - began
-    print(f"{len(faults):,} runs, {wrong} in which something did not hold, {seconds:,.0f} s")
+    print(
+        f"{len(faults):,} runs, {wrong} in which something did not hold, {unreached} that ended before their"
+        f" fault, {seconds:,.0f} s"
+    )
     return wrong
 
 

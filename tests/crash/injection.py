@@ -47,7 +47,7 @@ def counted(folder: Path, *paths: Path) -> Counter[str]:
     return calls[main]
 
 
-def under(call: str, number: int, fault: str, *paths: Path) -> tuple[str, ...]:
+def under(call: str, number: int, fault: str, *paths: Path, log: Path = Path("/dev/null")) -> tuple[str, ...]:
     """Return the words that put a fault at the n-th call of a kind.
 
     Args:
@@ -55,10 +55,11 @@ def under(call: str, number: int, fault: str, *paths: Path) -> tuple[str, ...]:
         number: from 1.
         fault: `signal=SIGKILL`, or `error=EIO`.
         paths: only calls on these files count; all do where none is given.
+        log: is told of every call of the kind.
     """
     only = tuple(word for path in paths for word in ("-P", str(path)))
     return (
-        "strace", "-f", "-o", "/dev/null", *only,
+        "strace", "-f", "-o", str(log), *only,
         "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={number}",
     )  # fmt: skip
 
@@ -78,16 +79,20 @@ def killed(folder: Path, call: str, number: int, undisturbed: workload.State) ->
     return _with(done, workload.wrongs(folder, undisturbed, done.returncode))
 
 
-def failed(folder: Path, call: str, error: str, number: int, undisturbed: workload.State) -> list[str]:
+def failed(folder: Path, call: str, error: str, number: int, undisturbed: workload.State) -> list[str] | None:
     """Have the n-th call on the journal fail, look at how the run stops, resume it, and return what is wrong.
+
+    How many calls a run makes is a matter of what came together; None where this one made fewer.
 
     Args:
         folder, call, number, undisturbed: as for `killed`.
         error: `EIO` for example.
     """
     workload.prepare(folder)
-    journal = workload.journal(folder)
-    done = workload.start(folder, under(call, number, f"error={error}", journal))
+    journal, log = workload.journal(folder), folder / "calls"
+    done = workload.start(folder, under(call, number, f"error={error}", journal, log=log))
+    if "(INJECTED)" not in log.read_text(errors="replace"):
+        return None
     found = []
     if done.returncode != 74 or "resume" not in done.stderr or "Traceback" in done.stderr:
         found.append(f"exit {done.returncode}, {done.stderr[-500:]!r}")
@@ -107,11 +112,12 @@ AFTER_A_STOP = frozenset(
         "output_differs",
         "output_missing",
         "approval_differs",
+        "approval_not_journaled",
     }
 )
 """What verify may say of a run that stopped closed and was not resumed yet.
 
-The last, as the home consumes an approval before the intent that it is for is written.
+The last two, as the home is asked, and consumes an approval, before the journal tells of it.
 """
 
 
