@@ -257,7 +257,7 @@ class HomeStore(Protocol):
         ...
 
 
-class CallContext(Struct, frozen=True, kw_only=True):
+class CallContext(Struct, frozen=True, kw_only=True, gc=False):
     """What a handler that takes a parameter `ctx` is told.
 
     Attributes:
