@@ -154,8 +154,10 @@ class Climb:
     def top(self) -> Ceiling | None:
         """Return how high this call may climb as things stand, None where it may go LIVE."""
         facts = self.facts()
+        if self.reasons is None:
+            self.reasons = gate.approval_reasons(facts)
         limit = gate.ceiling(facts, skip=PLANNED)
-        self._clear = facts if limit is None and not self.approval_reasons() else None
+        self._clear = facts if limit is None and not self.reasons else None
         if self.args is not self.step.args and references.has_unknown(self.args):
             limit = Ceiling(
                 Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE"
