@@ -161,8 +161,8 @@ class HomeStore(Protocol):
         ...
 
     # leases
-    def acquire(self, wants: Sequence[LeaseWant]) -> list[bool]:
-        """Grant each want whole or queue it behind those that came before it."""
+    def acquire(self, wants: Sequence[LeaseWant], released: Sequence[str] = ()) -> list[bool]:
+        """Release what some holders hold, then grant each want whole or queue it behind those before it."""
         ...
 
     def release(self, holders: Sequence[str]) -> None:
@@ -257,7 +257,7 @@ class HomeStore(Protocol):
         ...
 
 
-class CallContext(Struct, frozen=True, kw_only=True):
+class CallContext(Struct, frozen=True, kw_only=True, gc=False):
     """What a handler that takes a parameter `ctx` is told.
 
     Attributes:

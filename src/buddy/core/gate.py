@@ -181,14 +181,18 @@ def approval_reasons(f: Facts) -> tuple[str, ...]:
     contract = f.contract
     if contract is None:
         return ()
-    checks = (
-        (contract.risk is Risk.HIGH and f.approve_high, f"'{f.tool}' is of HIGH risk"),
-        (contract.irreversible, f"'{f.tool}' cannot be undone"),
-        (contract.writes and not f.has_preview, f"'{f.tool}' has no preview"),
-        (f.approve_all, "the configuration asks a person about everything live"),
-        (bool(f.earlier), f.earlier),
-    )
-    return tuple(reason for applies, reason in checks if applies)
+    reasons = []
+    if contract.risk is Risk.HIGH and f.approve_high:
+        reasons.append(f"'{f.tool}' is of HIGH risk")
+    if contract.irreversible:
+        reasons.append(f"'{f.tool}' cannot be undone")
+    if contract.writes and not f.has_preview:
+        reasons.append(f"'{f.tool}' has no preview")
+    if f.approve_all:
+        reasons.append("the configuration asks a person about everything live")
+    if f.earlier:
+        reasons.append(f.earlier)
+    return tuple(reasons)
 
 
 def approval(f: Facts) -> Limit:

@@ -9,7 +9,7 @@ from buddy.model.mode import Undo
 from buddy.model.outcome import Restored, UndoResult
 
 
-class Done(Struct, frozen=True, kw_only=True):
+class Done(Struct, frozen=True, kw_only=True, gc=False):
     """A live write that succeeded.
 
     Attributes:

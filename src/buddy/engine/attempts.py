@@ -19,7 +19,7 @@ MESSAGE_LENGTH = 2_000
 REDACTED = "***"
 
 
-class Passed(Struct, frozen=True):
+class Passed(Struct, frozen=True, gc=False):
     """The handler returned."""
 
     value: Any

@@ -7,6 +7,8 @@ and says where it came to rest. Acting for real is `engine.live`.
 import hashlib
 from typing import Any
 
+from msgspec.structs import replace
+
 from buddy.core import gate, ladder, permissions, references, retry
 from buddy.core.canonical import keyed_digest
 from buddy.core.catalogue import resources_of
@@ -117,37 +119,45 @@ class Climb:
                 run.clock.now(),
             )
         self._facts_at = now
-        self._facts = Facts(
-            tool=step.tool,
-            agent=step.agent,
-            contract=self.contract,
-            runnable="live" in self.handlers,
-            has_preview="preview" in self.handlers or not (self.contract and self.contract.writes),
-            mode=config.mode,
-            dry_run_only=config.dry_run_only,
-            environment=run.environment,
+        self._facts = replace(
+            self._facts or self._fixed_facts(),
             locked=lock.reason or "no reason given" if lock.engaged else None,
-            missing=permissions.missing(plan.agent(step.agent), self.contract),
-            confidence=step.confidence,
-            live_floor=config.confidence_threshold_for_live,
             source=plan.source(self.place),
             breaker=breaker,
             caps=caps,
             passed=self.passed,
-            approve_high=config.approval_required_for_high_risk,
-            approve_all=config.approval_required == "all",
             earlier=self.earlier,
             grant=self.grant,
-            in_flight=0,
-            budget=config.max_live_escalations,
         )
         return self._facts
+
+    def _fixed_facts(self) -> Facts:
+        """Return what stays as it is while the call climbs."""
+        step, config, contract = self.step, self.run.config, self.contract
+        return Facts(
+            tool=step.tool,
+            agent=step.agent,
+            contract=contract,
+            runnable="live" in self.handlers,
+            has_preview="preview" in self.handlers or not (contract and contract.writes),
+            mode=config.mode,
+            dry_run_only=config.dry_run_only,
+            environment=self.run.environment,
+            missing=permissions.missing(self.plan.agent(step.agent), contract),
+            confidence=step.confidence,
+            live_floor=config.confidence_threshold_for_live,
+            approve_high=config.approval_required_for_high_risk,
+            approve_all=config.approval_required == "all",
+            budget=config.max_live_escalations,
+        )
 
     def top(self) -> Ceiling | None:
         """Return how high this call may climb as things stand, None where it may go LIVE."""
         facts = self.facts()
+        if self.reasons is None:
+            self.reasons = gate.approval_reasons(facts)
         limit = gate.ceiling(facts, skip=PLANNED)
-        self._clear = facts if limit is None and not self.approval_reasons() else None
+        self._clear = facts if limit is None and not self.reasons else None
         if self.args is not self.step.args and references.has_unknown(self.args):
             limit = Ceiling(
                 Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE"

@@ -8,7 +8,7 @@ from buddy.model.mode import Mode
 from buddy.model.outcome import Preview, StepStatus
 
 
-class Ending(Struct, frozen=True, kw_only=True):
+class Ending(Struct, frozen=True, kw_only=True, gc=False):
     """Where a step came to rest.
 
     Attributes:

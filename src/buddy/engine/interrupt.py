@@ -1,8 +1,7 @@
 """Stopping a run in good order: nothing more is begun, what acts comes to its end, the rest is given up."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from buddy.errors import Interrupted
@@ -32,15 +31,16 @@ class Interrupt:
         self.reason = reason
         self._changed.set()
 
-    @contextmanager
-    def acts(self) -> Iterator[None]:
-        """Keep the run from being given up while something acts."""
+    def acts(self) -> "Interrupt":
+        """Keep the run from being given up while something acts: `with` this."""
+        return self
+
+    def __enter__(self) -> None:
         self.acting += 1
-        try:
-            yield
-        finally:
-            self.acting -= 1
-            self._changed.set()
+
+    def __exit__(self, *problem: object) -> None:
+        self.acting -= 1
+        self._changed.set()
 
     async def go_on(self) -> None:
         """Return at once, or never where the run is to stop: whoever waits here is given up."""

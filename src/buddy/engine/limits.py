@@ -121,14 +121,10 @@ class Claims:
         if self._poll is not None:
             self._poll.cancel()
             self._poll = None
+        released, self._released = self._released, []
+        wanted = list(self._wanted.values())
         try:
-            if self._released:
-                released, self._released = self._released, []
-                self._home.release(released)
-            if not self._wanted:
-                return
-            wanted = list(self._wanted.values())
-            granted = self._home.acquire([want for want, _ in wanted])
+            granted = self._home.acquire([want for want, _ in wanted], released)
         except Exception as failure:  # noqa: BLE001 - every waiter has to hear of it, whatever it is
             self._fail(failure)
             return

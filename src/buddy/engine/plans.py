@@ -25,14 +25,11 @@ _MODE_CODE: dict[Mode | None, int] = {mode: code for code, mode in enumerate(_MO
 _SUCCEEDED = _STATUS_CODE[StepStatus.SUCCEEDED]
 
 
-class Rehearsed:
+class Rehearsed(Struct, frozen=True, gc=False):
     """What the rehearsal of a step found: digest of its arguments under which contract."""
 
-    __slots__ = ("contract", "digest")
-
-    def __init__(self, digest: str, contract: str) -> None:
-        self.digest = digest
-        self.contract = contract
+    digest: str
+    contract: str
 
 
 class Doubt(Struct, frozen=True, kw_only=True):

@@ -78,6 +78,12 @@ class Run:
         key: secret for digests.
         environment: `DRY_RUN=true` is set.
         watch: the fold that finds anomalies, shared with the outputs.
+
+    Attributes:
+        now: tells the seconds since the epoch as the journal has them, never earlier than before. Only the
+            order of things goes by it. What ends at some time of day goes by `clock`, as a clock that was
+            ahead once would otherwise end it for good.
+        not_before: takes a time, in seconds since the epoch, before which `now` tells none from then on.
     """
 
     def __init__(
@@ -92,8 +98,8 @@ class Run:
     ) -> None:
         self.run_id = run_id
         self.config = config
-        self.clock = ports.clock
-        self._steady = SteadyClock(ports.clock)
+        steady = SteadyClock(ports.clock)
+        self.clock, self.now, self.not_before = ports.clock, steady.now, steady.not_before
         self.ids = ports.ids
         self.home = ports.home
         self.secrets = ports.secrets
@@ -122,18 +128,6 @@ class Run:
         self._freed: list[str] = []
 
     # the journal
-
-    def now(self) -> float:
-        """Seconds since the epoch as the journal tells them: never earlier than before.
-
-        Only the order of things goes by it. What ends at some time of day goes by `clock`, as a clock that
-        was ahead once would otherwise end it for good.
-        """
-        return self._steady.now()
-
-    def not_before(self, at: float) -> None:
-        """Tell no time before this one, in seconds since the epoch, from now on."""
-        self._steady.not_before(at)
 
     def record(self, event: AnyEvent) -> Record:
         """Append an event; it is durable after the next flush.

@@ -20,15 +20,17 @@ class SteadyClock:
         self.virtual = clock.virtual
         self.monotonic = clock.monotonic
         self.sleep = clock.sleep
-        self._clock = clock
+        self._now = clock.now
         self._latest = clock.now()
         self._since = clock.monotonic()
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        now, since = self._clock.now(), self._clock.monotonic()
+        now, since = self._now(), self.monotonic()
         expected = self._latest + since - self._since
-        self._latest = max(self._latest, now if now > expected - STEP_S else expected)
+        told = now if now > expected - STEP_S else expected
+        if told > self._latest:
+            self._latest = told
         self._since = since
         return self._latest
 

@@ -25,7 +25,7 @@ FORMAT = 2
 """Version of the journal format; what older ones are read by is in `buddy.journal.upcast`."""
 
 
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
     """Something that happened; `seq`, `time` and `hash` are added when it is written."""
 
 

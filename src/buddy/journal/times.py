@@ -5,8 +5,8 @@ from functools import lru_cache
 
 
 @lru_cache(maxsize=16)
-def _whole(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
+def _form(second: float) -> str:
+    return f"{datetime.fromtimestamp(second, UTC).isoformat()[:19]}.%06d+00:00"
 
 
 def iso(now: float) -> str:
@@ -15,11 +15,11 @@ def iso(now: float) -> str:
     Args:
         now: seconds since the epoch; microseconds are rounded half to even, as `datetime` does.
     """
-    second = int(now // 1)
+    second = now // 1
     micros = round((now - second) * 1e6)
     if micros == 1_000_000:
         second, micros = second + 1, 0
-    return f"{_whole(second)}.{micros:06d}+00:00"
+    return _form(second) % micros
 
 
 def seconds(text: str) -> float:

@@ -26,7 +26,7 @@ class Strategy(Enum):
     ALLOW = "ALLOW"
 
 
-class StepRef(Struct, frozen=True, order=True, array_like=True):
+class StepRef(Struct, frozen=True, order=True, array_like=True, gc=False):
     """A step of a plan."""
 
     plan: str

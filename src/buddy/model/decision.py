@@ -5,7 +5,7 @@ from msgspec import Struct
 from buddy.model.mode import Mode
 
 
-class Ceiling(Struct, frozen=True):
+class Ceiling(Struct, frozen=True, gc=False):
     """How high a rule lets a step climb.
 
     Attributes:
@@ -19,7 +19,7 @@ class Ceiling(Struct, frozen=True):
     reason: str
 
 
-class Run(Struct, frozen=True):
+class Run(Struct, frozen=True, gc=False):
     """The step may run on this rung now."""
 
     mode: Mode
@@ -27,21 +27,21 @@ class Run(Struct, frozen=True):
     threshold: float | None
 
 
-class NeedsApproval(Struct, frozen=True):
+class NeedsApproval(Struct, frozen=True, gc=False):
     """A person has to say yes first."""
 
     rule: str
     reason: str
 
 
-class Wait(Struct, frozen=True):
+class Wait(Struct, frozen=True, gc=False):
     """Not now; ask again when something ends."""
 
     rule: str
     reason: str
 
 
-class Denied(Struct, frozen=True):
+class Denied(Struct, frozen=True, gc=False):
     """No, and this is how high it may climb instead."""
 
     ceiling: Ceiling

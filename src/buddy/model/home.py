@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class LockState(Struct, frozen=True):
+class LockState(Struct, frozen=True, gc=False):
     """The system lock. `epoch` grows by one whenever it is engaged or released."""
 
     epoch: int = 0
@@ -13,14 +13,14 @@ class LockState(Struct, frozen=True):
     at: float = 0.0
 
 
-class LeaseWant(Struct, frozen=True):
+class LeaseWant(Struct, frozen=True, gc=False):
     """All of `resources` (name, is it a write) for `holder`, or none of them."""
 
     holder: str
     resources: tuple[tuple[str, bool], ...]
 
 
-class Action(Struct, frozen=True, kw_only=True):
+class Action(Struct, frozen=True, kw_only=True, gc=False):
     """A live call about to be made, as the home has to know it.
 
     Attributes:
@@ -56,7 +56,7 @@ class Action(Struct, frozen=True, kw_only=True):
     ignore_duplicates: bool = False
 
 
-class Admitted(Struct, frozen=True):
+class Admitted(Struct, frozen=True, gc=False):
     """The action is in the home's books and may be called.
 
     Attributes:
@@ -68,7 +68,7 @@ class Admitted(Struct, frozen=True):
     at: float
 
 
-class Refused(Struct, frozen=True):
+class Refused(Struct, frozen=True, gc=False):
     """Nothing was written: why not."""
 
     rule: str

@@ -24,19 +24,20 @@ class Transaction:
     Args:
         path: of the database, for the errors.
         connection: that the transaction is on.
-        begin: the statement that begins it.
+        begin: the statements that begin it.
     """
 
     __slots__ = ("_begin", "_connection", "_path")
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, begin: str) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, *begin: str) -> None:
         self._path = path
         self._connection = connection
         self._begin = begin
 
     def __enter__(self) -> sqlite3.Connection:
         try:
-            self._connection.execute(self._begin)
+            for statement in self._begin:
+                self._connection.execute(statement)
         except sqlite3.Error as problem:
             raise unavailable.from_sqlite(self._path, problem) from problem
         return self._connection
@@ -77,18 +78,12 @@ class Database:
 
     def __init__(self, folder: Path, busy_timeout_s: float) -> None:
         self.path = folder / DATABASE
-        self._connections: list[sqlite3.Connection] = []
-        durable = self._connect(busy_timeout_s, "FULL")
-        quick = self._connect(busy_timeout_s, "NORMAL")
-        self.durable = Transaction(self.path, durable, "BEGIN IMMEDIATE")
-        self.quick = Transaction(self.path, quick, "BEGIN IMMEDIATE")
-        self.reading = Transaction(self.path, durable, "BEGIN")
-
-    def _connect(self, busy_timeout_s: float, synchronous: str) -> sqlite3.Connection:
+        # One for all: what another connection commits, even of this process, empties its cache of pages.
         connection = _connect(self.path, busy_timeout_s)
-        self._connections.append(connection)
-        connection.execute(f"PRAGMA synchronous={synchronous}")
-        return connection
+        self._connections = [connection]
+        self.durable = Transaction(self.path, connection, "PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
+        self.quick = Transaction(self.path, connection, "PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
+        self.reading = Transaction(self.path, connection, "BEGIN")
 
     def close(self) -> None:
         """Let go of the file; what is committed stays."""

@@ -32,7 +32,7 @@ _KEEP = "UPDATE counters SET value = ? WHERE name = 'ticket'"
 _encode = msgspec.json.Encoder().encode
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, gc=False):
     """One lease: who holds a resource, or waits for it."""
 
     resource: str

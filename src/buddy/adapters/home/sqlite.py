@@ -138,25 +138,29 @@ class SqliteHome:
         with self._database.reading as connection:
             return lock.history(connection)
 
-    def acquire(self, wants: Sequence[LeaseWant]) -> list[bool]:
+    def acquire(self, wants: Sequence[LeaseWant], released: Sequence[str] = ()) -> list[bool]:
         """Grant each want whole or queue it behind those that came before it; ask again to be granted later.
 
+        Args:
+            wants: what is asked for.
+            released: holders that give up what they hold or wait for, before anything is granted.
+
         Raises:
-            IllegalMove: a holder asks for other resources than those it holds.
+            IllegalMove: a holder asks for other resources than those it holds; nothing was released.
         """
-        if not wants:
+        if not (wants or released):
             return []
         try:
             with self._database.quick as connection:
-                return leases.acquire(connection, self._owner, wants)
+                if released:
+                    leases.release(connection, self._owner, released)
+                return leases.acquire(connection, self._owner, wants) if wants else []
         except OSError as problem:
             raise unavailable.from_system(self.folder, problem) from problem
 
     def release(self, holders: Sequence[str]) -> None:
         """Give up what these holders hold or wait for."""
-        if holders:
-            with self._database.quick as connection:
-                leases.release(connection, self._owner, holders)
+        self.acquire((), holders)
 
     def admit(
         self,

@@ -101,11 +101,11 @@ class TestMaking:
         assert len(set(keys)) == 1
 
     def test_it_is_shared_and_durable(self, home: SqliteHome, open_home: Opener) -> None:
-        modes = [
-            transaction._connection.execute("PRAGMA synchronous").fetchone()[0]
-            for transaction in (home._database.durable, home._database.quick)
-        ]
-        assert modes == [2, 1]  # FULL, NORMAL
+        modes = []
+        for transaction in (home._database.durable, home._database.quick, home._database.durable):
+            with transaction as connection:
+                modes.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+        assert modes == [2, 1, 2]  # FULL, NORMAL, FULL
         assert home._database.durable._connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
