@@ -166,6 +166,8 @@ class Audit:
         self._ended = False
         self._terms.clear()
         self._take_contracts(event.contracts, event.handlers)
+        for approval, actions in event.not_called.items():
+            self._ladder.approvals.let_through(approval, actions)
         self._calls.cut_off()
         self._claims.release_all()
         return ()

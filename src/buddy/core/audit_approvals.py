@@ -1,6 +1,6 @@
 """The auditor's book of approvals: what was asked, what was said, and which actions it let through."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -48,8 +48,8 @@ class _Asked:
     """One request, without its arguments and previews, which can be large."""
 
     __slots__ = (
-        "agent", "args", "by", "contract", "expires_at", "plan", "quorum", "run", "state", "step", "taken",
-        "tool",
+        "agent", "args", "by", "contract", "expires_at", "let_through", "plan", "quorum", "run", "state",
+        "step", "taken", "tool",
     )  # fmt: skip
 
     def __init__(self, request: ApprovalRequest, time: str) -> None:
@@ -61,6 +61,7 @@ class _Asked:
         self.state = ApprovalState.PENDING
         self.by: frozenset[str] = frozenset()
         self.taken: dict[tuple[str, str], str] = {}
+        self.let_through: set[str] = set()
 
 
 def _person(name: str) -> str:
@@ -99,6 +100,12 @@ class Approvals:
         if asked is not None and asked.state in _OPEN:
             asked.state = state
 
+    def let_through(self, approval: str, actions: Iterable[str]) -> None:
+        """Take note of actions (`plan/step`) that the home let through in time, and that nobody took yet."""
+        asked = self._asked.get(approval)
+        if asked is not None:
+            asked.let_through.update(actions)
+
     def consume(self, approval: str, run: str, use: Use) -> Iterator[Finding]:
         """Yield why an approval does not cover an action, and count the action against it."""
         asked = self._asked.get(approval)
@@ -116,7 +123,7 @@ class Approvals:
 
 
 def _mismatches(asked: _Asked, run: str, use: Use) -> Iterator[str]:
-    taken = (use.plan, use.step) in asked.taken
+    taken = (use.plan, use.step) in asked.taken or f"{use.plan}/{use.step}" in asked.let_through
     # What was let through in time is not called back when the rest of a fan-out runs out of time.
     if asked.state is not ApprovalState.APPROVED and not (taken and asked.state is ApprovalState.EXPIRED):
         yield f"is {asked.state.value}"

@@ -99,6 +99,8 @@ class Calls:
         for trace in self._undoing.values():
             trace.undoing, trace.undo_lost = False, True
         self._undoing.clear()
+        # Whoever undoes from here on does so for reasons of their own.
+        self._last_undone.clear()
 
     def unsettled(self) -> list[Trace]:
         """Return the steps with a call that has neither an outcome nor the word UNKNOWN."""
@@ -158,6 +160,9 @@ class Calls:
             yield "resolved_of_nothing", f"no call of the step was unknown: it {trace.standing.value}"
             return
         self._open.pop(id(trace), None)
+        if event.status is (StepStatus.SUCCEEDED if not event.happened else StepStatus.FAILED):
+            found = "happened" if event.happened else "did not happen"
+            yield "unknown_forgotten", f"told {event.status.value}, and it was found out that it {found}"
         trace.standing = Standing.DONE if event.happened else Standing.CLEAN
         if event.happened:
             trace.done_seq, trace.by_person = seq, True
@@ -188,6 +193,8 @@ class Calls:
     def undo_outcome(self, trace: Trace, event: UndoOutcome, terms: Terms) -> Iterator[Finding]:
         """Yield what an undo claims without having been announced or beyond its contract."""
         restored = event.result in _RESTORED
+        if event.status is StepStatus.ROLLED_BACK and not restored:
+            yield "undo_overclaimed", f"told ROLLED_BACK, and the undo ended {event.result.value}"
         # Where nothing can be undone nothing is tried, and so nothing is announced.
         if not (trace.undoing or trace.undo_lost) and event.result is not UndoResult.NOT_REVERSIBLE:
             yield "undo_without_intent", f"an undo ended {event.result.value} that nobody announced"

@@ -85,7 +85,7 @@ class Desk:
         self._states[step.step_id] = state
         self._asked[step.step_id] = self._print(step)
         await doubts.settle(self._run, state)
-        if state.status(0) is StepStatus.HELD:
+        if state.status(0) is StepStatus.HELD or (state.repeats and state.status(0) is StepStatus.UNKNOWN):
             state.put(0, StepStatus.PENDING, state.reached(0))
         driver = PlanDriver(self._board, state)
         if state.status(0) is StepStatus.PENDING:
@@ -134,8 +134,9 @@ class Desk:
             reason=ending.reason if ending else "",
         )
 
-    def finish(self) -> int:
+    async def finish(self) -> int:
         """Record that no more calls come; returns the exit code of the run."""
+        await self._run.hear_late_ends()
         statuses = {name: answer.status for name, answer in self._answers.items()}
         statuses |= {name: state.status(0) for name, state in self._states.items()}
         code = exit_code(Counter(statuses.values()))

@@ -17,17 +17,18 @@ from buddy.ports import ToolRuntime
 TRIGGER = "the rollback that was cut off"
 
 
-async def settle(run: Run, plan: PlanState) -> None:
+async def settle(run: Run, plan: PlanState, *, again: str | None = None) -> None:
     """Ask the probes about what is in doubt in a plan, and say so where they cannot tell.
 
     Args:
         run: that goes on.
         plan: as its journal left it; what is found out is put in.
+        again: a step whose undo a person wants, although nobody may know whether it was undone already.
     """
     for doubt in plan.doubts:
         await _call(run, plan, doubt)
     for done in plan.undo_doubts:
-        await _undo(run, plan, done)
+        await _undo(run, plan, done, again=done.step_id == again)
     plan.doubts.clear()
     plan.undo_doubts.clear()
     unknown = next(plan.places(StepStatus.UNKNOWN), None)
@@ -92,16 +93,21 @@ def _lost(run: Run, plan: PlanState, doubt: Doubt, reason: str) -> None:
     )
 
 
-async def _undo(run: Run, plan: PlanState, done: Done) -> None:
+async def _undo(run: Run, plan: PlanState, done: Done, *, again: bool) -> None:
     """Settle an undo: it happened where what the call did is gone; where that is still there it goes on."""
     tool = plan.tools.get(done.tool)
     there = await _happened(run, tool, done)
-    if there:
+    if there or (there is None and again):
+        return
+    if there is None and done.step_id in plan.undo_lost:
+        # Told already.
+        plan.done.remove(done)
         return
     if there is None or tool is None:
         result = UndoResult.FAILED
         error = (
-            "Buddy stopped during the undo and nobody knows whether it happened; look before you repeat it"
+            "Buddy stopped during the undo and nobody knows whether it happened; look, then undo this step"
+            " alone (`--step`) where it did not"
         )
     else:
         result, error = result_of(tool.contract.undo, Restored(verified=False)), ""

@@ -25,8 +25,10 @@ WORST = (
     StepStatus.HELD,
     StepStatus.ABORTED,
     StepStatus.SKIPPED,
+    StepStatus.ROLLED_BACK,
     StepStatus.SUCCEEDED,
 )
+"""Where a fan-out stands whose items stand so: the first that any of them does."""
 
 
 def items_of(plan: PlanState, place: int, results: dict[int, Any]) -> list[Any] | None:
@@ -87,10 +89,10 @@ async def climb_all(run: Run, plan: PlanState, place: int) -> Ending:
         items = items_of(plan, place, plan.results)
     except InvalidArguments as problem:
         if plan.is_lost(step.step_id):
-            return lost(plan, place, f"and now: {problem}")
+            return lost(run, plan, place, f"and now: {problem}")
         return await Climb(run, plan, place, step.step_id, step.args, problem=str(problem)).climb()
     if items is None and plan.is_lost(step.step_id):
-        return lost(plan, place, "and its items are not known any more")
+        return lost(run, plan, place, "and its items are not known any more")
     if items is None:
         return _not_known(Climb(run, plan, place, step.step_id, step.args))
     source = plan.source(place)
@@ -166,8 +168,7 @@ async def _group(run: Run, plan: PlanState, place: int, made: list[Climb]) -> Gr
                 waits_for=approval,
             )
         case Refused(reason):
-            endings = [one.settle(StepStatus.ABORTED, "approval", reason) for one in open_ones]
-            status = _worst(endings)
+            status = worst(one.settle(StepStatus.ABORTED, "approval", reason).status for one in open_ones)
             return Ending(status=status, reached=first.passed, rule="approval", reason=reason)
 
 
@@ -215,7 +216,7 @@ async def _each(plan: PlanState, made: list[Climb], group: GroupGrant | None) ->
                 plan.item_status[one.step_id] = (ending.status, ending.reached, ending.result)
         endings.append(ending)
         results.append(ending.result)
-    status = _worst(endings)
+    status = worst(ending.status for ending in endings)
     told = next(ending for ending in endings if ending.status is status)
     reached = min((ending.reached for ending in endings), key=lambda mode: -1 if mode is None else mode.rank)
     return Ending(
@@ -228,14 +229,28 @@ async def _each(plan: PlanState, made: list[Climb], group: GroupGrant | None) ->
     )
 
 
-def _worst(endings: Iterable[Ending]) -> StepStatus:
-    found = {ending.status for ending in endings}
-    return next(worst for worst in WORST if worst in found)
+def worst(statuses: Iterable[StepStatus]) -> StepStatus:
+    """Return where a fan-out stands whose items stand so."""
+    found = set(statuses)
+    return next(status for status in WORST if status in found)
 
 
-def lost(plan: PlanState, place: int, why: str) -> Ending:
-    """Return the ending of a step with a call that was cut off and is not made again."""
-    reason = f"a call was cut off, {why}"
+def lost(run: Run, plan: PlanState, place: int, why: str) -> Ending:
+    """Record that calls of a step were cut off and are not made again, and return its ending."""
+    step, reason = plan.step(place), f"a call was cut off, {why}"
+    for name in sorted(plan.lost_calls(step.step_id)):
+        run.record(
+            Settled(
+                plan=plan.plan_id,
+                step=name,
+                agent=step.agent,
+                tool=step.tool,
+                status=StepStatus.UNKNOWN,
+                final_mode=plan.reached(place),
+                rule="live",
+                reason=reason,
+            )
+        )
     return Ending(status=StepStatus.UNKNOWN, reached=plan.reached(place), rule="live", reason=reason)
 
 

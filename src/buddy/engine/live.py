@@ -6,6 +6,7 @@ A read is simpler: its DRY_RUN is the call, and LIVE reuses the result.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -47,11 +48,14 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
         return ending
     held = await _claimed(climb) if limit is None else ()
     try:
-        if climb.granted is not None or climb.run.config.caps:
-            refusal = await _admit_read(climb)
-            if refusal is not None:
-                return refusal
-        ending = await dry_run(climb, final=limit)
+        await climb.run.interrupt.go_on()
+        # What the home let through is on record before the run is given up.
+        with climb.run.interrupt.acts() if climb.granted is not None else nullcontext():
+            if climb.granted is not None or climb.run.config.caps:
+                refusal = await _admit_read(climb)
+                if refusal is not None:
+                    return refusal
+            ending = await dry_run(climb, final=limit)
         if ending is not None:
             return ending
         decision = gate.decide(climb.facts(), Mode.LIVE)
@@ -63,13 +67,13 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
             climb,
             Mode.LIVE,
             climb.live_attempts,
-            climb.run.clock.now(),
+            climb.run.now(),
             result=UNSET,
             reused=True,
-            status=StepStatus.SUCCEEDED,
+            status=climb.told(StepStatus.SUCCEEDED),
             moved_from=Mode.DRY_RUN,
         )
-        return Ending(status=StepStatus.SUCCEEDED, reached=Mode.LIVE, result=climb.result)
+        return climb.at_rest(StepStatus.SUCCEEDED, "", "")
     finally:
         if held:
             climb.run.claims.give(_holder(climb))

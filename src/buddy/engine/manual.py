@@ -64,7 +64,7 @@ def tools_to_undo(past: Past, step: str | None, handlers: Mapping[str, Sequence[
                 if (done and "undo" in has) or (known.in_doubt and "probe" in has):
                     used[known.tool] = None
     if not found:
-        raise _nothing_to_undo(step, [])
+        raise _nothing_to_undo(step, [], [])
     return list(used)
 
 
@@ -95,27 +95,26 @@ async def undo_by_hand(
     wanted = _find(past, step) if step is not None else None
     undone = 0
     unknown: list[str] = []
+    lost: list[str] = []
     tally: Counter[StepStatus] = Counter()
     for ordinal, plan in enumerate(source.plans()):
         state = PlanState(ordinal, detector.plan(ordinal, plan), run.world(plan.plan_id), Findings())
         past.put_back(state, run)
-        await doubts.settle(run, state)
+        only = wanted[1] if wanted else None
+        await doubts.settle(run, state, again=only)
         for place in list(state.places(StepStatus.PENDING)):
             if state.is_lost(state.step(place).step_id):
                 state.put(place, StepStatus.UNKNOWN, state.reached(place))
         if wanted is None or wanted[0] == plan.plan_id:
-            only = wanted[1] if wanted else None
             unknown += _unknown(state, only)
-            groups = dict.fromkeys(
-                done.group for done in reversed(state.done) if only in (None, done.step_id)
-            )
-            for group in groups:
-                undone += 1
-                if not await roll_back(run, state, group, f"by hand, {by}", only=only, under_lock=under_lock):
-                    raise BadInput("the system is locked; 'buddy unlock' first, or say --under-lock")
+            lost += [f"{plan.plan_id}/{name}" for name in sorted(state.undo_lost)]
+            calls = [done for done in reversed(state.done) if only in (None, done.step_id)]
+            undone += len(calls)
+            if not await roll_back(run, state, calls, f"by hand, {by}", under_lock=under_lock):
+                raise BadInput("the system is locked; 'buddy unlock' first, or say --under-lock")
         tally.update(state.statuses())
     if not undone:
-        raise _nothing_to_undo(step, unknown)
+        raise _nothing_to_undo(step, unknown, lost)
     return _finish(run, tally, f"rolled back by {by}")
 
 
@@ -128,8 +127,14 @@ def _unknown(state: PlanState, only: str | None) -> list[str]:
     return [f"{state.plan_id}/{name}" for name in found if only in (None, name, name.rsplit("[", 1)[0])]
 
 
-def _nothing_to_undo(step: str | None, unknown: list[str]) -> BadInput:
+def _nothing_to_undo(step: str | None, unknown: list[str], lost: list[str]) -> BadInput:
     expected = f"expected a live write to undo{f' in {step!r}' if step else ''}"
+    if lost and not unknown:
+        named = ", ".join(lost[:LISTED])
+        return BadInput(
+            f"{expected}, found only what may have been undone when Buddy stopped ({named}); look, then say"
+            " `--step` where it was not"
+        )
     if not unknown:
         return BadInput(f"{expected}, found none")
     named = ", ".join(unknown[:LISTED])

@@ -32,7 +32,6 @@ from buddy.model.outcome import StepStatus
 from buddy.model.plan import Plan
 from buddy.ports import HomeStore, PlanSource, Toolbox
 
-LATE_GRACE_S = 5.0
 LONGEST_SIMULATION_S = 1e9
 """Work whose retries, one after another, still end before the year 9999."""
 
@@ -167,8 +166,6 @@ async def carry_out(
     except Interrupted as stopped:
         _finish(run, f"{stopped}; 'buddy resume' goes on", EXIT_INTERRUPTED)
         raise
-    if run.late:
-        await asyncio.wait(run.late, timeout=LATE_GRACE_S)
     code = exit_code(tally)
     _finish(run, _REASONS[code], code)
     return code
@@ -254,7 +251,11 @@ def _admit(
 
 async def _drive(board: Board, state: PlanState) -> Counter[StepStatus]:
     await doubts.settle(board.run, state)
-    await _driver(board, state).drive()
+    driver = _driver(board, state)
+    await driver.drive()
+    if board.run.late and next(state.places(StepStatus.UNKNOWN), None) is not None:
+        await board.run.hear_late_ends()
+        await driver.undo_failed()
     return Counter(state.statuses())
 
 

@@ -210,3 +210,4 @@ def _late_status(climb: Climb, status: StepStatus) -> None:
         plan.item_status[climb.step_id] = (status, climb.passed, climb.result)
     elif climb.step_id == climb.step.step_id:
         plan.put(climb.place, status, climb.passed)
+        plan.results[climb.place] = climb.result if status is StepStatus.SUCCEEDED else None

@@ -81,6 +81,7 @@ class PlanState:
         self.stopped: tuple[StepStatus, str, str] | None = None
         self.doubts: list[Doubt] = []
         self.undo_doubts: list[Done] = []
+        self.undo_lost: set[str] = set()
         self.repeats: set[str] = set()
         self.unsettled = size
         self.running = 0
@@ -111,6 +112,8 @@ class PlanState:
 
     def to_undo(self) -> list[str | None]:
         """Return the groups in which a step failed, and a live write stands that nobody tried to undo yet."""
+        if not self.failed_groups:
+            return []
         groups = {done.group for done in self.done if done.step_id not in self.undo_tried}
         return sorted(groups & self.failed_groups, key=str)
 
@@ -129,11 +132,25 @@ class PlanState:
             name: of the step, or of an item of its fan-out.
             status: that its last attempt alone would give it.
         """
-        return StepStatus.UNKNOWN if name in self.repeats and status is not StepStatus.HELD else status
+        return StepStatus.UNKNOWN if name in self.repeats else status
+
+    def lost_calls(self, name: str) -> list[str]:
+        """Return the calls of a step, or of its items, that are in doubt and were to be made again."""
+        return [lost for lost in self.repeats if lost == name or lost.startswith(f"{name}[")]
 
     def is_lost(self, name: str) -> bool:
         """Whether a call of a step, or of an item of it, is in doubt and was to be made again."""
-        return any(lost == name or lost.startswith(f"{name}[") for lost in self.repeats)
+        return bool(self.repeats) and bool(self.lost_calls(name))
+
+    def groups_in_doubt(self) -> set[str | None]:
+        """Return the groups with a call of which nobody knows how it ended; None is the plan."""
+        places = {*self.places(StepStatus.UNKNOWN), *(self.place_of(name) for name in self.repeats)}
+        return {self.step(place).group for place in places}
+
+    def place_of(self, name: str) -> int:
+        """Return the place of a step, or of that whose fan-out an item is of."""
+        place = self.schedule.index.get(name)
+        return self.schedule.index[name.rsplit("[", 1)[0]] if place is None else place
 
     def stops(self, otherwise: OnFailure) -> bool:
         """Whether a step that failed stops what comes after it; a plan that does not say does as the run."""

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from buddy.core.catalogue import resources_of
 from buddy.core.rollback import RESTORED, Done
+from buddy.engine.doubts import TRIGGER
+from buddy.engine.fanout import worst
 from buddy.engine.plans import Doubt, PlanState, Rehearsed
 from buddy.engine.run import Run
 from buddy.journal.events import (
@@ -35,54 +39,40 @@ from buddy.model.approval import Approval, ApprovalRequest
 from buddy.model.conflict import StepRef
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
-from buddy.model.outcome import OutcomeKind, Preview, StepStatus
+from buddy.model.outcome import OutcomeKind, Preview, StepStatus, UndoResult
 
 OPEN = frozenset({StepStatus.PENDING, StepStatus.HELD, StepStatus.UNKNOWN})
 
 
+@dataclass(slots=True)
 class StepPast:
     """What is known of one step."""
 
-    __slots__ = (
-        "agent",
-        "args",
-        "asked",
-        "attempts",
-        "digest",
-        "doubted",
-        "in_doubt",
-        "key",
-        "outcome",
-        "reached",
-        "rehearsed",
-        "result",
-        "status",
-        "tool",
-        "undo_tried",
-        "undoing",
-        "undone",
-        "unrehearsed",
-    )
+    tool: str
+    agent: str
+    status: StepStatus = StepStatus.PENDING
+    reached: Mode | None = None
+    rehearsed: tuple[str, str] | None = None
+    args: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, Any] | None = None
+    digest: str = ""
+    key: str = ""
+    result: Any = UNSET
+    attempts: list[int] = field(default_factory=lambda: [0, 0, 0])
+    in_doubt: bool = False
+    doubted: bool = False
+    taken: int = 0
+    outcome: int = -1
+    undone: bool = False
+    undo_tried: bool = False
+    undo_lost: bool = False
+    undoing: bool = False
+    unrehearsed: bool = False
 
-    def __init__(self, tool: str, agent: str) -> None:
-        self.tool = tool
-        self.agent = agent
-        self.status = StepStatus.PENDING
-        self.reached: Mode | None = None
-        self.rehearsed: tuple[str, str] | None = None
-        self.args: dict[str, Any] = {}
-        self.asked: dict[str, Any] | None = None
-        self.digest = ""
-        self.key = ""
-        self.result: Any = UNSET
-        self.attempts = [0, 0, 0]
-        self.in_doubt = False
-        self.doubted = False
-        self.outcome = -1
-        self.undone = False
-        self.undo_tried = False
-        self.undoing = False
-        self.unrehearsed = False
+    @property
+    def may_stand(self) -> bool:
+        """Whether something of what its live calls did is there, or may be."""
+        return self.in_doubt or (self.outcome >= 0 and not self.undone)
 
 
 class Past:
@@ -103,6 +93,8 @@ class Past:
         self.assigned: dict[str, dict[str, str]] = {}
         self._blob = blob
         self._outcomes = 0
+        self._intents = 0
+        self._present: dict[str, ToolContract] = {}
         self._time = ""
 
     def read(self, records: Iterable[Record]) -> "Past":
@@ -145,7 +137,8 @@ class Past:
             case Intent():
                 self._consumed(event)
                 step = self._step(event.plan, event.step, event.tool, event.agent)
-                step.attempts[2] = event.attempt
+                self._intents += 1
+                step.attempts[2], step.taken = event.attempt, self._intents
                 step.doubted = step.in_doubt
                 step.in_doubt, step.digest, step.key = True, event.digest, event.key
                 # Whatever was told of an earlier attempt is not told of this one.
@@ -180,6 +173,7 @@ class Past:
             handlers: tool -> its handlers.
         """
         changed = [contract.name for contract in contracts if self.contracts.get(contract.name) != contract]
+        self._present = {contract.name: contract for contract in contracts}
         with suppress(ValueError):
             run.not_before(seconds(self._time))
         approvals = run.home.approvals(run.clock.now(), run.run_id)
@@ -212,7 +206,7 @@ class Past:
         """Yield the actions whose effect may be there: no other keeps anything from being done."""
         for plan, steps in self.plans.items():
             for name, step in steps.items():
-                if step.in_doubt or (step.outcome >= 0 and not step.undone):
+                if step.may_stand:
                     yield f"{plan}/{name}"
 
     def _step(self, plan: str, step: str, tool: str, agent: str) -> StepPast:
@@ -266,6 +260,7 @@ class Past:
             case UndoOutcome():
                 step.undone = step.undone or event.result in RESTORED
                 step.undo_tried, step.undoing = True, False
+                step.undo_lost = event.trigger == TRIGGER and event.result is UndoResult.FAILED
                 step.status = event.status or step.status
 
     def put_back(self, state: PlanState, run: Run) -> bool:
@@ -281,16 +276,16 @@ class Past:
             state.schedule.steps[own] = replace(state.schedule.steps[own], agent=agent)
         items: dict[int, dict[str, StepPast]] = {}
         for name, step in steps.items():
-            place = state.schedule.index.get(name)
-            if place is None:
-                place = state.schedule.index[name.rsplit("[", 1)[0]]
+            place = state.place_of(name)
+            if name not in state.schedule.index:
                 items.setdefault(place, {})[name] = step
                 self._put_item(state, place, name, step)
             else:
                 self._put_step(state, run, place, name, step)
-            self._put_call(state, run, place, name, step)
+            self._put_call(state, place, name, step)
+        self._put_actions(state, steps)
         for place, parts in items.items():
-            self._put_fan_out(state, place, parts)
+            self._put_fan_out(state, run, place, parts)
         state.done.sort(key=lambda done: done.order)
         state.undo_tried = {name for name, step in steps.items() if step.undo_tried}
         if None in state.failed_groups:
@@ -305,24 +300,39 @@ class Past:
             state.approvals[name] = approval
         self._put_step(state, run, 0, name, step)
         state.results[0] = None if step.result is UNSET else step.result
-        self._put_call(state, run, 0, name, step)
+        self._put_call(state, 0, name, step)
+        self._put_actions(state, {name: step})
 
     def _put_step(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:
         status = self._standing(state, place, name, step)
-        state.restore(place, status, step.reached)
-        undoes = run.config.mode is Mode.LIVE and run.config.enable_rollback_on_failure
-        if status is StepStatus.FAILED and undoes and not step.unrehearsed:
-            state.failed_groups.add(state.step(place).group)
+        self._restore(state, run, place, status, step.reached, undoes=not step.unrehearsed)
         if step.reached is not None and status is not StepStatus.PENDING:
             # UNSET is also what a rehearsal does not know, which is all there is of a call in doubt.
             state.keep(place, None if step.result is UNSET and not step.in_doubt else step.result)
+
+    def _restore(
+        self,
+        state: PlanState,
+        run: Run,
+        place: int,
+        status: StepStatus,
+        reached: Mode | None,
+        *,
+        undoes: bool,
+    ) -> None:
+        state.restore(place, status, reached)
+        undoes = undoes and run.config.mode is Mode.LIVE and run.config.enable_rollback_on_failure
+        if status is StepStatus.FAILED and undoes:
+            state.failed_groups.add(state.step(place).group)
 
     def _standing(self, state: PlanState, place: int, name: str, step: StepPast) -> StepStatus:
         """Return where a call stands now that the run goes on; one in doubt is never simply made again."""
         if not (step.in_doubt and step.status in OPEN):
             return StepStatus.PENDING if step.status is StepStatus.HELD else step.status
         contract = self.contracts.get(step.tool)
-        again = contract is not None and contract.repeatable
+        # What it was when it was called counts, and so does what is known of it since.
+        known = [one for one in (contract, self._present.get(step.tool)) if one is not None]
+        again = bool(known) and all(one.repeatable for one in known)
         done = _done(state, place, name, step, self._outcomes + len(state.doubts) + 1)
         told = step.status is StepStatus.UNKNOWN
         state.doubts.append(Doubt(place=place, done=done, reached=step.reached, told=told, repeatable=again))
@@ -333,17 +343,19 @@ class Past:
         if status is not StepStatus.PENDING:
             state.item_status[name] = (status, step.reached, None if step.result is UNSET else step.result)
 
-    def _put_fan_out(self, state: PlanState, place: int, parts: dict[str, StepPast]) -> None:
+    def _put_fan_out(self, state: PlanState, run: Run, place: int, parts: dict[str, StepPast]) -> None:
         step = state.step(place).step_id
         count = self.expanded.get((state.plan_id, step), 0)
         done = [part for index in range(count) if (part := parts.get(f"{step}[{index}]")) is not None]
-        succeeded = [part for part in done if part.status is StepStatus.SUCCEEDED]
-        if state.status(place) is StepStatus.PENDING and count and len(succeeded) == count:
+        settled = len(done) == count and not any(part.status in OPEN for part in done)
+        if state.status(place) is StepStatus.PENDING and count and settled:
             reached = min((part.reached for part in done if part.reached is not None), default=None)
-            state.restore(place, StepStatus.SUCCEEDED, reached)
+            status = worst(part.status for part in done)
+            undoes = not all(part.unrehearsed for part in done if part.status is StepStatus.FAILED)
+            self._restore(state, run, place, status, reached, undoes=undoes)
             state.keep(place, [None if part.result is UNSET else part.result for part in done])
 
-    def _put_call(self, state: PlanState, run: Run, place: int, name: str, step: StepPast) -> None:
+    def _put_call(self, state: PlanState, place: int, name: str, step: StepPast) -> None:
         """Put back what the engine keeps by call: its rehearsal, its attempts, and what it did."""
         if step.rehearsed is not None:
             state.rehearsed[name] = Rehearsed(*step.rehearsed)
@@ -353,9 +365,19 @@ class Past:
             return
         done = _done(state, place, name, step, step.outcome)
         state.done.append(done)
-        if step.undoing:
+        if step.undoing or step.undo_lost:
             state.undo_doubts.append(done)
-        state.actions.add(run.digest(step.tool, step.args), (), StepRef(state.plan_id, name))
+        if step.undo_lost:
+            state.undo_lost.add(name)
+
+    def _put_actions(self, state: PlanState, steps: dict[str, StepPast]) -> None:
+        """Put back which actions stand or may stand, in the order in which they were taken."""
+        standing = {name: step for name, step in steps.items() if step.taken and step.may_stand}
+        for name, step in sorted(standing.items(), key=lambda found: found[1].taken):
+            contract = self.contracts.get(step.tool)
+            if contract is not None and contract.writes:
+                resources = resources_of(contract, step.args)
+                state.actions.add(step.digest, resources, StepRef(state.plan_id, name))
 
 
 def _done(state: PlanState, place: int, name: str, step: StepPast, order: int) -> Done:

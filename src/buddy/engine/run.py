@@ -35,6 +35,7 @@ from buddy.projections.anomalies import Anomaly, Severity, Watch
 from buddy.projections.fleet.fold import Fleet
 
 LOCK_AGE_S = 0.01
+LATE_GRACE_S = 5.0
 BREAKER_AGE_S = 0.25
 FLUSH_EVERY = 1024
 
@@ -247,6 +248,11 @@ class Run:
             self.home.settle(self.run_id, freed)
         except ClosedStop as failure:
             self.stop(failure)
+
+    async def hear_late_ends(self) -> None:
+        """Give calls that were given up as UNKNOWN, and whose threads still run, a moment to end."""
+        if self.late:
+            await asyncio.wait(self.late, timeout=LATE_GRACE_S)
 
     # lock and breakers
 

@@ -5,6 +5,7 @@ import heapq
 from collections.abc import Callable
 
 from buddy.core import references
+from buddy.core.rollback import undo_order
 from buddy.engine import fanout
 from buddy.engine.board import Board
 from buddy.engine.climb import Climb
@@ -80,12 +81,11 @@ class PlanDriver:
     async def _undo_groups(self) -> None:
         plan = self.plan
         for group in plan.to_undo():
-            unknown = [place for place in plan.places(StepStatus.UNKNOWN) if plan.step(place).group == group]
             failed = next((p for p in plan.places(StepStatus.FAILED) if plan.step(p).group == group), None)
-            if unknown or failed is None:
+            if failed is None or group in plan.groups_in_doubt():
                 continue
             trigger = f"step '{plan.step(failed).step_id}' failed"
-            await roll_back(self.run, plan, group, trigger, tried=plan.undo_tried)
+            await roll_back(self.run, plan, undo_order(plan.done, group), trigger, tried=plan.undo_tried)
 
     # rehearsal
 
@@ -100,6 +100,9 @@ class PlanDriver:
             if ending is not None:
                 self.last = ending
                 plan.put(place, ending.status, None)
+                if ending.status is StepStatus.UNKNOWN:
+                    self._lose(place)
+                    continue
                 self._fail(place, undo=False)
                 failed = failed or plan.step(place).step_id
             if place % 256 == 255:
@@ -251,7 +254,7 @@ class PlanDriver:
         plan, step = self.plan, self.plan.step(place)
         skip = self._skipped(place)
         if skip is not None and plan.is_lost(step.step_id):
-            return fanout.lost(plan, place, "and is not made again as its plan goes no further")
+            return fanout.lost(self.run, plan, place, "and is not made again as its plan goes no further")
         if skip is not None:
             status, rule, reason = skip
             self.run.record(
@@ -307,6 +310,7 @@ class PlanDriver:
             self.board.park(self, place, ending.waits_for)
             self._wake.set()
             return
+        status = StepStatus.UNKNOWN if plan.is_lost(step.step_id) else ending.status
         if ending.waits_for is not None:
             self.run.record(
                 Settled(
@@ -314,19 +318,19 @@ class PlanDriver:
                     step=step.step_id,
                     agent=step.agent,
                     tool=step.tool,
-                    status=StepStatus.HELD,
+                    status=plan.standing(step.step_id, StepStatus.HELD),
                     final_mode=ending.reached,
                     rule=ending.rule,
                     reason=ending.reason,
                 )
             )
-        plan.put(place, ending.status, ending.reached)
+        plan.put(place, status, ending.reached)
         if ending.reached is not None:
             plan.keep(place, ending.result)
-        if ending.status is StepStatus.FAILED:
+        if status is StepStatus.FAILED:
             self._fail(place, undo=True)
-        elif ending.status is StepStatus.UNKNOWN and self._stops() and plan.schedule.plan.chain:
-            plan.stop_at_unknown(place)
+        elif status is StepStatus.UNKNOWN:
+            self._lose(place)
         self.board.progress()
         needs_only = place in self._parked
         self._parked.discard(place)
@@ -339,6 +343,11 @@ class PlanDriver:
 
     def _out_of_the_way(self, place: int) -> None:
         """Hear that a step settled, or waits for a person, for the first time."""
+
+    def _lose(self, place: int) -> None:
+        """Draw the consequences of a step of which nobody knows how it ended."""
+        if self._stops() and self.plan.schedule.plan.chain:
+            self.plan.stop_at_unknown(place)
 
     def _fail(self, place: int, *, undo: bool) -> None:
         """Draw the consequences of a step that failed for good."""

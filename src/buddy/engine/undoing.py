@@ -1,7 +1,9 @@
 """Rollback: undo a group's live writes, the last completed first, and claim no more than was seen."""
 
+from collections.abc import Iterable
+
 from buddy.core.catalogue import claims_of
-from buddy.core.rollback import RESTORED, Done, result_of, undo_order
+from buddy.core.rollback import RESTORED, Done, result_of
 from buddy.engine.attempts import Passed, StillRunning, attempt, error_of, with_secrets
 from buddy.engine.plans import PlanState
 from buddy.engine.run import Run
@@ -16,31 +18,28 @@ from buddy.ports import ToolRuntime
 async def roll_back(
     run: Run,
     plan: PlanState,
-    group: str | None,
+    calls: Iterable[Done],
     trigger: str,
     *,
-    only: str | None = None,
     under_lock: bool = False,
     tried: set[str] | None = None,
 ) -> bool:
-    """Undo the live writes of a group; returns whether it got through (False: the lock stopped it).
+    """Undo live writes; returns whether it got through (False: the lock stopped it).
 
     Args:
         run: the run.
         plan: the plan.
-        group: None is the plan.
+        calls: of the plan, the last completed first.
         trigger: why, one sentence.
-        only: undo this step alone.
         under_lock: a person said to undo although the system is locked.
         tried: steps that were tried to undo and are left alone; those that are tried now are added.
     """
     tried = set() if tried is None else tried
-    for done in undo_order(plan.done, group):
-        if done.step_id in tried or (only is not None and done.step_id != only):
+    for done in calls:
+        if done.step_id in tried:
             continue
         await run.interrupt.go_on()
-        with run.interrupt.acts():
-            result = await _undo(run, plan, done, trigger, under_lock=under_lock)
+        result = await _undo(run, plan, done, trigger, under_lock=under_lock)
         if result is None:
             return False
         tried.add(done.step_id)
@@ -62,34 +61,52 @@ async def _undo(
     if run.lock().engaged and not under_lock:
         return None
     tool = plan.tools.get(done.tool)
-    started = run.clock.monotonic()
-    if tool is None or "undo" not in tool.handlers:
-        result, verified, error = UndoResult.NOT_REVERSIBLE, False, "the tool cannot undo it"
-    else:
+    if tool is not None and "undo" in tool.handlers:
         holder = f"{run.run_id}/{plan.plan_id}/{done.step_id}/undo"
         claims = () if run.config.isolate else claims_of(tool.contract, done.args)
         await run.claims.take(holder, claims)
         try:
-            # Once more, as somebody may have locked the system while the claims were another's.
-            lock = run.look()
-            if lock.engaged and not under_lock:
-                return None
-            run.record(
-                UndoIntent(
-                    plan=plan.plan_id,
-                    step=done.step_id,
-                    agent=done.agent,
-                    tool=done.tool,
-                    trigger=trigger,
-                    lock_epoch=lock.epoch,
-                    under_lock=under_lock,
-                )
-            )
-            await run.durable()
-            result, verified, error = await _call(run, tool, done)
+            await run.interrupt.go_on()
+            with run.interrupt.acts():
+                return await _act(run, plan, done, tool, trigger, under_lock=under_lock)
         finally:
             if claims:
                 run.claims.give(holder)
+    _record(run, plan, done, trigger, (UndoResult.NOT_REVERSIBLE, False, "the tool cannot undo it"), 0.0)
+    await run.durable()
+    return UndoResult.NOT_REVERSIBLE
+
+
+async def _act(
+    run: Run, plan: PlanState, done: Done, tool: ToolRuntime, trigger: str, *, under_lock: bool
+) -> UndoResult | None:
+    # Once more, as somebody may have locked the system while the claims were another's.
+    lock = run.look()
+    if lock.engaged and not under_lock:
+        return None
+    started = run.clock.monotonic()
+    run.record(
+        UndoIntent(
+            plan=plan.plan_id,
+            step=done.step_id,
+            agent=done.agent,
+            tool=done.tool,
+            trigger=trigger,
+            lock_epoch=lock.epoch,
+            under_lock=under_lock,
+        )
+    )
+    await run.durable()
+    found = await _call(run, tool, done)
+    _record(run, plan, done, trigger, found, run.clock.monotonic() - started)
+    await run.durable()
+    return found[0]
+
+
+def _record(
+    run: Run, plan: PlanState, done: Done, trigger: str, found: tuple[UndoResult, bool, str], seconds: float
+) -> None:
+    result, verified, error = found
     run.record(
         UndoOutcome(
             plan=plan.plan_id,
@@ -100,12 +117,10 @@ async def _undo(
             result=result,
             verified=verified,
             error=error,
-            duration_ms=round((run.clock.monotonic() - started) * 1000, 3),
+            duration_ms=round(seconds * 1000, 3),
             status=StepStatus.ROLLED_BACK if result in RESTORED else None,
         )
     )
-    await run.durable()
-    return result
 
 
 async def _call(run: Run, tool: ToolRuntime, done: Done) -> tuple[UndoResult, bool, str]:

@@ -172,7 +172,8 @@ class Approvals:
                 message = f"the home was asked for approval {name}, and the journal does not tell{_CUT_OFF}"
                 yield Violation(rule="approval_not_journaled", seq=0, plan=plan, step=step, message=message)
             for action in kept.consumed_by:
-                if (name, action) not in self._consumed | self._not_called:
+                use = (name, action)
+                if use not in self._consumed and use not in self._not_called:
                     message = (
                         f"approval {name}: consumed by {action}, and the journal tells no call{_CUT_OFF}"
                     )

@@ -147,7 +147,7 @@ class Harness:
         """End the run of calls, if there is one; writes its outputs."""
         if self._calls is not None:
             calls, self._calls = self._calls, None
-            calls.close()
+            await calls.close()
 
     async def __aenter__(self) -> "Harness":
         return self

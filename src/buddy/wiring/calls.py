@@ -26,8 +26,8 @@ class OpenCalls:
         """Return a name for a call that has none."""
         return self._run.ids.new("call")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the run and write its outputs."""
         with closing(self._store):
-            code = self.desk.finish()
+            code = await self.desk.finish()
             self._rest("held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished")
