@@ -200,7 +200,8 @@ class Calls:
             yield "undo_without_intent", f"an undo ended {event.result.value} that nobody announced"
         if restored and event.result not in _ALLOWED_CLAIMS[terms.undo]:
             yield "undo_overclaimed", f"{event.result.value}, and the contract promises {terms.undo.value}"
-        trace.undoing = trace.undo_lost = False
+        # One that nobody saw the end of may be found to have happened after it was told FAILED.
+        trace.undoing, trace.undo_lost = False, trace.undo_lost and not restored
         trace.undone = trace.undone or restored
         self._undoing.pop(id(trace), None)
 

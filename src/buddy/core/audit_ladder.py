@@ -100,7 +100,7 @@ class Ladder:
 
     def _approved_rung(self, event: Rung, terms: Terms, trace: Trace, key: int) -> Iterator[Finding]:
         approval = event.approval
-        if approval is None and trace.looked is not None and trace.looked[1] == event.digest:
+        if not (approval or terms.writes) and trace.looked is not None and trace.looked[1] == event.digest:
             # A read is let through once, for DRY_RUN; its retries and its LIVE are the same action.
             approval = trace.looked[0]
         if approval is not None:

@@ -17,8 +17,8 @@ from buddy.ports import ToolRuntime
 TRIGGER = "the rollback that was cut off"
 
 
-async def settle(run: Run, plan: PlanState, *, again: str | None = None) -> None:
-    """Ask the probes about what is in doubt in a plan, and say so where they cannot tell.
+async def settle(run: Run, plan: PlanState, *, again: str | None = None) -> int:
+    """Ask the probes about what is in doubt in a plan, say so where they cannot tell; returns undos settled.
 
     Args:
         run: that goes on.
@@ -27,13 +27,15 @@ async def settle(run: Run, plan: PlanState, *, again: str | None = None) -> None
     """
     for doubt in plan.doubts:
         await _call(run, plan, doubt)
+    settled = 0
     for done in plan.undo_doubts:
-        await _undo(run, plan, done, again=done.step_id == again)
+        settled += await _undo(run, plan, done, again=done.step_id == again)
     plan.doubts.clear()
     plan.undo_doubts.clear()
     unknown = next(plan.places(StepStatus.UNKNOWN), None)
     if unknown is not None and plan.schedule.plan.chain and plan.stops(run.config.on_failure):
         plan.stop_at_unknown(unknown)
+    return settled
 
 
 async def _call(run: Run, plan: PlanState, doubt: Doubt) -> None:
@@ -93,16 +95,19 @@ def _lost(run: Run, plan: PlanState, doubt: Doubt, reason: str) -> None:
     )
 
 
-async def _undo(run: Run, plan: PlanState, done: Done, *, again: bool) -> None:
-    """Settle an undo: it happened where what the call did is gone; where that is still there it goes on."""
+async def _undo(run: Run, plan: PlanState, done: Done, *, again: bool) -> bool:
+    """Settle an undo: it happened where what the call did is gone; where that is still there it goes on.
+
+    Returns whether its end was recorded.
+    """
     tool = plan.tools.get(done.tool)
     there = await _happened(run, tool, done)
     if there or (there is None and again):
-        return
+        return False
     if there is None and done.step_id in plan.undo_lost:
         # Told already.
         plan.done.remove(done)
-        return
+        return False
     if there is None or tool is None:
         result = UndoResult.FAILED
         error = (
@@ -134,6 +139,7 @@ async def _undo(run: Run, plan: PlanState, done: Done, *, again: bool) -> None:
     if restored and place is not None and plan.status(place) is StepStatus.SUCCEEDED:
         plan.put(place, StepStatus.ROLLED_BACK, Mode.LIVE)
     await run.durable()
+    return True
 
 
 async def _happened(run: Run, tool: ToolRuntime | None, done: Done) -> bool | None:

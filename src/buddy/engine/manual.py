@@ -101,7 +101,7 @@ async def undo_by_hand(
         state = PlanState(ordinal, detector.plan(ordinal, plan), run.world(plan.plan_id), Findings())
         past.put_back(state, run)
         only = wanted[1] if wanted else None
-        await doubts.settle(run, state, again=only)
+        undone += await doubts.settle(run, state, again=only)
         for place in list(state.places(StepStatus.PENDING)):
             if state.is_lost(state.step(place).step_id):
                 state.put(place, StepStatus.UNKNOWN, state.reached(place))

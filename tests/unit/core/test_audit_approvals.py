@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from buddy.journal.events import ApprovalDecided, ApprovalRequested, Intent, Outcome, Rung
+from buddy.journal.events import ApprovalDecided, ApprovalRequested, Intent, Outcome, Rung, RunResumed
 from buddy.model.approval import ApprovalState
 from buddy.model.mode import Mode
 from buddy.model.outcome import Preview
@@ -200,6 +200,17 @@ def test_what_was_begun_in_time_may_be_retried_after() -> None:
     assert story.second > 6
     story.intent("s", "send", approval="a1", attempt=2).outcome("s", "send", attempt=2)
     assert rules(story) == set()
+
+
+def test_what_was_let_through_in_time_may_be_called_after_a_resume() -> None:
+    story = Story().approved(expires_at=at(5)).resumed()
+    story.second = 100
+    assert rules(spend(story)) == WITHOUT
+    story = (
+        Story().approved(expires_at=at(5)).resumed().last(RunResumed, not_called={"a1": ["p/s"], "a9": []})
+    )
+    story.second = 100
+    assert rules(spend(story)) == set()
 
 
 def test_items_begun_in_time_outlive_the_rest_of_their_fan_out() -> None:

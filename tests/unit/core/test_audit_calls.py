@@ -2,7 +2,7 @@
 
 import pytest
 
-from buddy.journal.events import Intent, Outcome, Rung, UndoIntent
+from buddy.journal.events import Intent, Outcome, Resolved, Rung, UndoIntent, UndoOutcome
 from buddy.model.outcome import OutcomeKind, StepStatus, UndoResult
 from unit.core.journals import Story, audit, rules
 
@@ -247,3 +247,27 @@ def test_an_undo_that_is_tried_again_comes_when_it_comes() -> None:
 def test_every_event_of_a_call_is_needed() -> None:
     for kind in (Intent, Outcome):
         assert rules(Story().live("s").drop(kind)) != set()
+
+
+def test_what_was_found_out_and_what_is_told_agree() -> None:
+    story = first().unknown("s", "fill").resolved("s", "fill", False)
+    assert rules(story.last(Resolved, status=StepStatus.SUCCEEDED)) == {"unknown_forgotten"}
+    story = first().unknown("s", "fill").resolved("s", "fill", True)
+    assert rules(story.last(Resolved, status=StepStatus.FAILED)) == {"unknown_forgotten"}
+
+
+def test_a_step_is_rolled_back_where_an_undo_restored_it() -> None:
+    story = Story().live("s").undo("s").last(UndoOutcome, status=StepStatus.ROLLED_BACK)
+    assert rules(story) == set()
+    assert rules(story.last(UndoOutcome, result=UndoResult.FAILED)) == {"undo_overclaimed"}
+
+
+def test_an_undo_that_was_lost_may_be_found_to_have_happened_later() -> None:
+    story = Story().live("s").undo_intent("s").resumed().undone("s", result=UndoResult.FAILED)
+    assert rules(story.resumed().undone("s")) == set()
+    assert rules(story.undone("s")) == {"undo_without_intent"}
+
+
+def test_whoever_undoes_by_hand_chooses_the_order() -> None:
+    story = Story().live("s").live("t").undo("s", trigger="by hand").resumed()
+    assert rules(story.undo("t", trigger="by hand")) == set()
