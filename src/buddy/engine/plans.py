@@ -11,6 +11,7 @@ from buddy.core.findings import Findings
 from buddy.core.ordering import Schedule
 from buddy.core.rollback import Done
 from buddy.core.status import change
+from buddy.errors import BadInput
 from buddy.model.conflict import StepRef
 from buddy.model.decision import Ceiling
 from buddy.model.mode import Mode
@@ -148,9 +149,16 @@ class PlanState:
         return {self.step(place).group for place in places}
 
     def place_of(self, name: str) -> int:
-        """Return the place of a step, or of that whose fan-out an item is of."""
-        place = self.schedule.index.get(name)
-        return self.schedule.index[name.rsplit("[", 1)[0]] if place is None else place
+        """Return the place of a step, or of that whose fan-out an item is of.
+
+        Raises:
+            BadInput: the plan has no such step.
+        """
+        for known in (name, name.rsplit("[", 1)[0]):
+            if known in self.schedule.index:
+                return self.schedule.index[known]
+        told = f"expected the steps that its journal tells of, found no '{name}'"
+        raise BadInput(f"plan '{self.plan_id}': {told}")
 
     def stops(self, otherwise: OnFailure) -> bool:
         """Whether a step that failed stops what comes after it; a plan that does not say does as the run."""
