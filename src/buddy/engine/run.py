@@ -10,7 +10,15 @@ from buddy.engine.interrupt import Interrupt
 from buddy.engine.limits import Claims, RateLimiter, Slots
 from buddy.engine.steady import SteadyClock
 from buddy.errors import ClosedStop
-from buddy.journal.events import AnyEvent, BreakerMoved, ConflictFound, Intent, LockSeen, Record
+from buddy.journal.events import (
+    AnyEvent,
+    BreakerMoved,
+    ConflictFound,
+    Intent,
+    LockSeen,
+    Record,
+    UndoIntent,
+)
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import Conflict
@@ -37,6 +45,7 @@ from buddy.projections.fleet.fold import Fleet
 LOCK_AGE_S = 0.01
 BREAKER_AGE_S = 0.25
 FLUSH_EVERY = 1024
+_ACTING = (Intent, UndoIntent)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,7 +132,7 @@ class Run:
         self._rates: dict[str, RateLimiter | None] = {}
         self._concurrency: dict[str, Slots | None] = {}
         self._flushing: asyncio.Future[None] | None = None
-        self._unflushed = 0
+        self._unflushed, self._intends = 0, False
         self._beginning: list[_Begin] = []
         self._freed: list[str] = []
 
@@ -140,6 +149,7 @@ class Run:
         try:
             record = self.journal.append(event, iso(self.now()))
             self._sink.feed(record)
+            self._intends = self._intends or isinstance(event, _ACTING)
             self._unflushed += 1
             if self._unflushed >= FLUSH_EVERY:
                 self.flush()
@@ -151,9 +161,13 @@ class Run:
         return record
 
     def flush(self) -> None:
-        """Make everything recorded durable, in this thread."""
+        """Make everything recorded durable, in this thread, and have the home know of every intent."""
         self._unflushed = 0
         self.journal.flush()
+        if self._intends:
+            self._intends = False
+            # Before anything acts: who puts an older copy of the journal back is told apart from a crash.
+            self.home.note_head(self.run_id, self.journal.durable)
         self._hear()
 
     def _hear(self) -> None:

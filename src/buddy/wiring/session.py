@@ -35,7 +35,7 @@ from buddy.errors import BadInput, Interrupted
 from buddy.journal.events import FORMAT, InputDigest, RunStarted
 from buddy.model.config import ExecutionConfig
 from buddy.model.mode import Mode
-from buddy.ports import Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
+from buddy.ports import RUNNING, Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
 from buddy.projections.phrases import command
@@ -298,7 +298,7 @@ class Session:
                 folder=str(folder.absolute()),
                 mode=self.config.mode,
                 started_at=began,
-                state="running",
+                state=RUNNING,
                 head=ports.journal.head,
             )
             store.register_run(row)
