@@ -76,7 +76,7 @@ def _late_looks() -> AbstractContextManager[Any]:
 
 
 def _clock_set_back() -> AbstractContextManager[Any]:
-    return patch.object(SteadyClock, "now", lambda clock: clock._clock.now())
+    return patch.object(SteadyClock, "now", lambda clock: clock._now())
 
 
 def _time_of_the_home_set_back() -> AbstractContextManager[Any]:
