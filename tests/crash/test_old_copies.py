@@ -1,5 +1,6 @@
 """An old copy of the folder of a run that crashed: the home knows how far its journal had come."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from buddy import BadInput, wiring
+from buddy import BadInput, ExecutionConfig, Harness, Mode, wiring
 from buddy.errors import JournalDamaged
 from buddy.interfaces.cli.main import main
 from buddy.journal import codec
@@ -161,3 +162,24 @@ def test_of_a_run_that_was_killed_in_an_undo(point: str) -> None:
     refused(lambda: wiring.rollback("out", [TOOLS], by="ada"), before(UndoIntent, "three"))
     refused(lambda: wiring.rollback("out", [TOOLS], by="ada"), before(UndoIntent, "two"))
     assert effects()["undo three"] == 1
+
+
+def test_of_calls_that_were_killed() -> None:
+    do("calls", "after:two")
+    assert heads() == []
+    calls = {
+        record.event.step: number
+        for number, (record, _) in enumerate(codec.records(lines()))
+        if isinstance(record.event, Intent)
+    }
+    config = ExecutionConfig(mode=Mode.LIVE, output_dir="out", approvals="policy.toml", max_retries=0)
+
+    async def again() -> str:
+        async with Harness(config, tools=[TOOLS], granted_by="ada") as desk:
+            done = await desk.call("a", "put", {"key": "two"}, confidence=0.95, call_id="two")
+            return done.status.value
+
+    for number in calls.values():
+        refused(lambda: asyncio.run(again()), number)
+    assert asyncio.run(again()) == "UNKNOWN"
+    assert effects() == {"put one": 1, "put two": 1}

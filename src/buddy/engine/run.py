@@ -1,6 +1,7 @@
 """A run under way: what all of its parts share, and the only way that they write to the journal."""
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -10,15 +11,7 @@ from buddy.engine.interrupt import Interrupt
 from buddy.engine.limits import Claims, RateLimiter, Slots
 from buddy.engine.steady import SteadyClock
 from buddy.errors import ClosedStop
-from buddy.journal.events import (
-    AnyEvent,
-    BreakerMoved,
-    ConflictFound,
-    Intent,
-    LockSeen,
-    Record,
-    UndoIntent,
-)
+from buddy.journal.events import AnyEvent, BreakerMoved, ConflictFound, Intent, LockSeen, Record, UndoIntent
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import Conflict
@@ -385,15 +378,15 @@ class Run:
 
     def close(self) -> None:
         """Write what can only be written at the end and let go of the run's folder."""
-        self.claims.close()
-        if self._freed:
-            self.home.settle(self.run_id, self._freed)
-            self._freed = []
-        try:
-            self.journal.close()
-        finally:
-            self._sink.close()
-            self._hear()
+        with ExitStack() as last:
+            # From the last to the first, each whatever becomes of the others.
+            last.callback(self._hear)
+            last.callback(self._sink.close)
+            last.callback(self.journal.close)
+            self.claims.close()
+            if self._freed:
+                self.home.settle(self.run_id, self._freed)
+                self._freed = []
 
 
 def _with_epoch(intent: Intent, epoch: int) -> Intent:
