@@ -27,6 +27,8 @@ from buddy.model.plan import Plan
 
 PLANS = "plans.jsonl"
 """The file in a run's folder that holds its plans as they were when it began."""
+RUNNING = "running"
+"""The state, in the home, of a run that is under way, or was when its process died."""
 
 
 class Clock(Protocol):
@@ -119,6 +121,11 @@ class RunRow(Struct, frozen=True, kw_only=True):
     state: str
     head: Head
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether the journal ends with the head; that of a run under way, or that crashed, may go on."""
+        return self.state != RUNNING
+
 
 class HomeStore(Protocol):
     """What lives across runs: `buddy.db`. Every call may raise `HomeUnavailable`."""
@@ -137,6 +144,10 @@ class HomeStore(Protocol):
 
     def keep_head(self, run_id: str, head: Head, state: str) -> None:
         """Remember where a run's journal ends."""
+        ...
+
+    def note_head(self, run_id: str, head: Head) -> None:
+        """Remember how far the journal of a run under way has come, where the run is known."""
         ...
 
     def runs(self) -> list[RunRow]:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from buddy.adapters.home import approvals, ledger, times
+from buddy.adapters.home import approvals, ledger, runs, times
 from buddy.adapters.journal import file as journal_file
 from buddy.core import gate
 from buddy.core.duplicates import ActionIndex
@@ -104,6 +104,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     ),
     "what had no effect is not freed": lambda: patch.object(ledger, "settle_all", lambda *args: None),
     "what had one is freed": lambda: patch.object(Past, "_standing_actions", lambda past: iter(())),
+    "the home does not hear of intents": lambda: patch.object(runs, "note_head", lambda *args: None),
     "a clock that is set back is believed": _clock_set_back,
     "the home forgets the latest time": _time_of_the_home_set_back,
     "an undo looks at the lock as it was": _late_looks,

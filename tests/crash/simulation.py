@@ -45,6 +45,7 @@ ROUNDS = 6
 """How often a run is gone on with while people are around, and how often without them."""
 HELD = orchestrator.EXIT_HELD
 NOTHING = Fault(0, "kill", 0.0)
+_MADE = frozenset({"intent", "outcome", "undo_intent", "undo_outcome"})
 
 
 class Outcome(Struct):
@@ -252,10 +253,15 @@ class Simulation:
                 kind = self.rng.choice(("kill", "kill", "power", "power", "EIO", "ENOSPC"))
                 at = self.rng.randint(1, self.rng.choice(POINTS))
                 self.part(Fault(at, kind, self.rng.choice((0.0, 0.4, 1.0))))
-            if self.rng.random() < 0.1 and self._begun():
+            chance = self.rng.random()
+            if chance < 0.1 and self._begun():
                 self._tamper()
-            else:
-                self._end()
+                return self.outcome
+            # With the power the home may lose what it had not synced of the last calls.
+            lost = self.machine.dead and self.machine.fault.kind == "power"
+            if chance < 0.2 and self._begun() and not lost:
+                self._put_older_copy_back()
+            self._end()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
         return self.outcome
@@ -327,6 +333,25 @@ class Simulation:
         self.part(NOTHING)
         if self.outcome.exit is not None:
             self.outcome.wrong.append(f"tampered: went on with a journal of which byte {place} was changed")
+
+    def _put_older_copy_back(self) -> None:
+        """Cut the journal back to before a call or an undo that was made: nobody may go on with it."""
+        told = [event for event in checker.events(self.world) if event["type"] in _MADE]
+        ends = [place for place, event in enumerate(told) if "outcome" in event["type"]]
+        if not ends:
+            return
+        end = self.rng.choice(ends)
+        kind = told[end]["type"].replace("outcome", "intent")
+        begun = [e for e in told[:end] if (e["type"], e["step"]) == (kind, told[end]["step"])]
+        if not begun:
+            return
+        journal, number = self.out / "journal.jsonl", begun[-1]["seq"]
+        whole = journal.read_bytes()
+        journal.write_bytes(b"".join(whole.splitlines(keepends=True)[: number - 1]))
+        self.part(NOTHING)
+        if self.outcome.exit is not None:
+            self.outcome.wrong.append(f"older: went on with a journal that was cut off before line {number}")
+        journal.write_bytes(whole)
 
     def check(self) -> Iterator[str]:
         """Yield what does not hold in the end."""

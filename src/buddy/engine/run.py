@@ -1,6 +1,7 @@
 """A run under way: what all of its parts share, and the only way that they write to the journal."""
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from buddy.engine.interrupt import Interrupt
 from buddy.engine.limits import Claims, RateLimiter, Slots
 from buddy.engine.steady import SteadyClock
 from buddy.errors import ClosedStop
-from buddy.journal.events import AnyEvent, BreakerMoved, ConflictFound, Intent, LockSeen, Record
+from buddy.journal.events import AnyEvent, BreakerMoved, ConflictFound, Intent, LockSeen, Record, UndoIntent
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import Conflict
@@ -38,6 +39,7 @@ LOCK_AGE_S = 0.01
 LATE_GRACE_S = 5.0
 BREAKER_AGE_S = 0.25
 FLUSH_EVERY = 1024
+_ACTING = (Intent, UndoIntent)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +126,7 @@ class Run:
         self._rates: dict[str, RateLimiter | None] = {}
         self._concurrency: dict[str, Slots | None] = {}
         self._flushing: asyncio.Future[None] | None = None
-        self._unflushed = 0
+        self._unflushed, self._intends = 0, False
         self._beginning: list[_Begin] = []
         self._freed: list[str] = []
 
@@ -141,6 +143,7 @@ class Run:
         try:
             record = self.journal.append(event, iso(self.now()))
             self._sink.feed(record)
+            self._intends = self._intends or isinstance(event, _ACTING)
             self._unflushed += 1
             if self._unflushed >= FLUSH_EVERY:
                 self.flush()
@@ -152,9 +155,13 @@ class Run:
         return record
 
     def flush(self) -> None:
-        """Make everything recorded durable, in this thread."""
+        """Make everything recorded durable, in this thread, and have the home know of every intent."""
         self._unflushed = 0
         self.journal.flush()
+        if self._intends:
+            self._intends = False
+            # Before anything acts: who puts an older copy of the journal back is told apart from a crash.
+            self.home.note_head(self.run_id, self.journal.durable)
         self._hear()
 
     def _hear(self) -> None:
@@ -377,15 +384,15 @@ class Run:
 
     def close(self) -> None:
         """Write what can only be written at the end and let go of the run's folder."""
-        self.claims.close()
-        if self._freed:
-            self.home.settle(self.run_id, self._freed)
-            self._freed = []
-        try:
-            self.journal.close()
-        finally:
-            self._sink.close()
-            self._hear()
+        with ExitStack() as last:
+            # From the last to the first, each whatever becomes of the others.
+            last.callback(self._hear)
+            last.callback(self._sink.close)
+            last.callback(self.journal.close)
+            self.claims.close()
+            if self._freed:
+                self.home.settle(self.run_id, self._freed)
+                self._freed = []
 
 
 def _with_epoch(intent: Intent, epoch: int) -> Intent:

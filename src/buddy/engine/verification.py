@@ -26,7 +26,7 @@ CHECKS: dict[str, str] = {
     "chain_broken": "each line follows from the one before it",
     "line_torn": "the last line is whole",
     "journal_empty": "there is a journal",
-    "head_differs": "the journal ends where the home says that it ends",
+    "head_differs": "the journal ends where the home says that it ends, or of a crashed run comes as far",
     "output_missing": "every output is there",
     "output_differs": "every output is what the journal projects to",
     "output_unexpected": "there is no file of a fleet that the journal does not project to",
@@ -72,6 +72,8 @@ def verify(
     approvals: Sequence[Approval],
     blobs: Callable[[str], bytes],
     present: Iterable[str] = (),
+    *,
+    at_rest: bool = True,
 ) -> Report:
     """Check a run against everything that knows of it, and report all that is wrong.
 
@@ -84,11 +86,13 @@ def verify(
         approvals: that the home was asked for in this run.
         blobs: digest -> large result; raises `BuddyError` or `LookupError` where it cannot be had.
         present: names of the files that a reader of a fleet's outputs would come upon.
+        at_rest: the home knows where the journal ends; else, of a run under way or that crashed, a line that
+            it had reached, after which it may go on.
     """
     known = head is not None
     beside = Beside(outputs, blobs)
     witnesses = (Locks(lock_history, known=known), Approvals(approvals, known=known), beside)
-    reading = _Reading(lines, head, witnesses)
+    reading = _Reading(lines, head, witnesses, at_rest=at_rest)
     expected = project(reading.records())
     reading.end()
     compared = [name for name in expected if grows(name) or not reading.broken]
@@ -112,9 +116,12 @@ def verify(
 class _Reading:
     """One pass over the lines of a journal; stops believing at the first that does not hold."""
 
-    def __init__(self, lines: Iterable[bytes], kept: Head | None, witnesses: "Sequence[_Witness]") -> None:
+    def __init__(
+        self, lines: Iterable[bytes], kept: Head | None, witnesses: "Sequence[_Witness]", *, at_rest: bool
+    ) -> None:
         self._lines = lines
         self._kept = kept
+        self._at_rest = at_rest
         self._kept_passed = kept is None or kept == Head()
         self._witnesses = witnesses
         self._audit = Audit()
@@ -172,6 +179,8 @@ class _Reading:
         if end.seq < kept.seq:
             wrong = f"it has {end.seq} lines, and the home knows of {kept.seq}: some were cut out or cut off"
         elif end.seq > kept.seq and self._kept_passed:
+            if not self._at_rest:
+                return
             wrong = f"it goes on to line {end.seq} after line {kept.seq}, the last that the home knows of"
         else:
             wrong = f"line {kept.seq} is not the one that the home knows of: the journal was written anew"

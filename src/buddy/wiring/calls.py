@@ -28,6 +28,11 @@ class OpenCalls:
 
     async def close(self) -> None:
         """End the run and write its outputs."""
+        state = "stopped"
         with closing(self._store):
-            code = await self.desk.finish()
-            self._rest("held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished")
+            try:
+                code = await self.desk.finish()
+                held = code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN)
+                state = "held" if held else "finished"
+            finally:
+                self._rest(state)

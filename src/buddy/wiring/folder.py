@@ -1,7 +1,7 @@
 """A run's folder: what is opened in it when a run begins, and when it goes on."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,21 @@ def damage_told(folder: Path) -> Iterator[None]:
         raise JournalDamaged(told, damage.line) from damage
 
 
-def read_again(folder: Path, fold: Watch, past: Past) -> tuple[FileJournal, FileSink]:
-    """Open a journal again and bring outputs, anomalies and the past up to its end."""
+def read_again(folder: Path, fold: Watch, past: Past, opened: ExitStack) -> tuple[FileJournal, FileSink]:
+    """Open a journal again and bring outputs, anomalies and the past up to its end.
+
+    Args:
+        folder: of the run.
+        fold: finds its anomalies.
+        past: takes in what was done.
+        opened: lets go of both where what follows fails.
+    """
     records: list[Record] = []
     with damage_told(folder):
         journal = FileJournal.open(folder, seen=records.append)
+        opened.callback(journal.close)
         sink = FileSink(folder, together(fold), fleet=FleetFiles(fold))
+        opened.callback(sink.drop)
         for record in records:
             past.feed(record)
             sink.feed(record)

@@ -59,11 +59,11 @@ def expect_whole(run: str) -> None:
     """
     folder = folder_of(run)
     with closing(home()) as store:
-        _, kept = _known_as(folder, store.runs())
+        _, row = _known_as(folder, store.runs())
     journal = folder / NAME
     with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
         number = sum(not is_torn(line) for line in lines)
-    whole(folder, number, kept or Head())
+    whole(folder, number, row.head if row else Head())
 
 
 def opened(run: str) -> tuple[Path, RunStarted]:
@@ -143,26 +143,27 @@ def verify(run: str, keys: Sequence[str] = ()) -> Report:
     signatures = signatures_of(folder, keys)
     journal = folder / NAME
     with closing(home()) as store:
-        run_id, head = _known_as(folder, store.runs())
+        run_id, row = _known_as(folder, store.runs())
         with journal.open("rb") if journal.is_file() else io.BytesIO() as lines:
             report = check_all(
                 lines if signatures is None else signatures.watch(lines),
                 lambda name: path.read_bytes() if (path := folder / name).is_file() else None,
-                head,
+                row.head if row else None,
                 store.lock_history(),
                 store.approvals(time.time(), run_id),
                 lambda digest: blob(folder, digest),
                 fleet_files(folder),
+                at_rest=row is None or row.at_rest,
             )
     return with_signatures(report, signatures)
 
 
-def _known_as(folder: Path, rows: Sequence[RunRow]) -> tuple[str, Head | None]:
-    """Return a run's id and the head that the home keeps of it: by its first line, else by its folder."""
+def _known_as(folder: Path, rows: Sequence[RunRow]) -> tuple[str, RunRow | None]:
+    """Return a run's id and what the home knows of it: by its first line, else by its folder."""
     try:
         _, started = opened(str(folder))
         row = next((row for row in rows if row.run_id == started.run_id), None)
-        return started.run_id, row.head if row else None
+        return started.run_id, row
     except (BadInput, JournalDamaged):
         row = next((row for row in rows if row.folder == str(folder.absolute())), None)
-        return (row.run_id, row.head) if row else ("", None)
+        return row.run_id if row else "", row

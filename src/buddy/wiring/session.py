@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +35,7 @@ from buddy.errors import BadInput, Interrupted
 from buddy.journal.events import FORMAT, InputDigest, RunStarted
 from buddy.model.config import ExecutionConfig
 from buddy.model.mode import Mode
-from buddy.ports import Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
+from buddy.ports import RUNNING, Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
 from buddy.projections.phrases import command
@@ -163,15 +163,17 @@ class Session:
 
     async def begin(self, source: PlanSource, inputs: list[InputDigest], granted_by: str) -> RunResult:
         """Run plans to the end."""
-        with closing(home()) as store, self._books(store) as books:
+        with closing(home()) as store, self._books(store) as books, ExitStack() as opened:
             config, key, dry = self.config, self.key(store), environment_dry_run()
             run_id = self._run_id(inputs)
             watch = self.detector(books, key, run_id, dry)
             known = orchestrator.survey(source, config, watch)
             folder = Path(config.output_dir or f"runs/{run_id}")
             journal = FileJournal.create(folder)
+            opened.callback(journal.close)
             stored = write_plans(folder / PLANS, source.plans())
             sink, fold = outputs_of(folder, config.mode, known.steps)
+            opened.callback(sink.drop)
             run = self._opened(run_id, folder, store, self._ports(journal, sink, books), fold)
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, known.tools)
             begun = RunStarted(
@@ -197,6 +199,7 @@ class Session:
                 self.begun()
                 return await orchestrator.carry_out(run, source, known, again)
 
+            opened.pop_all()
             return await self._to_the_end(run, store, folder, work())
 
     async def _to_the_end(
@@ -287,25 +290,20 @@ class Session:
         return f"sim_{sha256([[entry.sha256 for entry in inputs], told(config)])[:12]}"
 
     def _opened(self, run_id: str, folder: Path, store: SqliteHome, ports: Ports, fold: Watch) -> Run:
-        """Return a run that the home knows to be under way; nothing stays open where that fails."""
-        try:
-            dry = environment_dry_run()
-            run = Run(run_id, self.config, ports, self.key(store), environment=dry, watch=fold)
-            goes_on = store.runs() if ports.journal.head.seq else []
-            began = next((row.started_at for row in goes_on if row.run_id == run_id), time.time())
-            row = RunRow(
-                run_id=run_id,
-                folder=str(folder.absolute()),
-                mode=self.config.mode,
-                started_at=began,
-                state="running",
-                head=ports.journal.head,
-            )
-            store.register_run(row)
-        except BaseException:
-            ports.sink.drop()
-            ports.journal.close()
-            raise
+        """Return a run that the home knows to be under way."""
+        dry = environment_dry_run()
+        run = Run(run_id, self.config, ports, self.key(store), environment=dry, watch=fold)
+        goes_on = store.runs() if ports.journal.head.seq else []
+        began = next((row.started_at for row in goes_on if row.run_id == run_id), time.time())
+        row = RunRow(
+            run_id=run_id,
+            folder=str(folder.absolute()),
+            mode=self.config.mode,
+            started_at=began,
+            state=RUNNING,
+            head=ports.journal.head,
+        )
+        store.register_run(row)
         return run
 
     # runs that go on
@@ -315,11 +313,11 @@ class Session:
         return self.execute(self._take_up(folder, run_id, by, work))
 
     async def _take_up(self, folder: Path, run_id: str, by: str, work: Work) -> RunResult:
-        with closing(home()) as store, self._books(store) as books:
+        with closing(home()) as store, self._books(store) as books, ExitStack() as opened:
             fold = Watch()
             past = Past(lambda digest: blob(folder, digest))
             self.seal.agree(folder, run_id, store)
-            journal, sink = read_again(folder, fold, past)
+            journal, sink = read_again(folder, fold, past, opened)
             run = self._opened(run_id, folder, store, self._ports(journal, sink, books), fold)
             assert past.started is not None
             names = [contract.name for contract in past.started.contracts]
@@ -329,6 +327,7 @@ class Session:
                 past.go_on(run, by, __version__, contracts, handlers)
                 return await work(run, StoredPlans(folder / PLANS), past)
 
+            opened.pop_all()
             return await self._to_the_end(run, store, folder, goes_on())
 
     # calls
@@ -337,21 +336,20 @@ class Session:
         """Begin a run that takes calls one at a time, or go on with the one in the run's folder."""
         if self.virtual:
             raise BadInput("clock: expected 'real' for calls, found 'virtual'")
-        store = home()
-        try:
-            return self._open_calls(store, granted_by)
-        except BaseException:
-            store.close()
-            raise
+        with ExitStack() as opened:
+            store = opened.enter_context(closing(home()))
+            calls = self._open_calls(store, granted_by, opened)
+            opened.pop_all()
+            return calls
 
-    def _open_calls(self, store: SqliteHome, granted_by: str) -> OpenCalls:
+    def _open_calls(self, store: SqliteHome, granted_by: str, opened: ExitStack) -> OpenCalls:
         config, dry = self.config, environment_dry_run()
         chosen = Path(config.output_dir) if config.output_dir else None
         fold = Watch()
         past: Past | None = None
         if chosen is not None and (chosen / "journal.jsonl").is_file():
             past = Past(lambda digest: blob(chosen, digest))
-            journal, sink = read_again(chosen, fold, past)
+            journal, sink = read_again(chosen, fold, past, opened)
             assert past.started is not None
             if past.started.kind != "calls":
                 raise BadInput(f"{chosen} holds a run of plans; choose another folder for calls")
@@ -361,7 +359,9 @@ class Session:
             run_id = RandomIds().new("run")
             folder = chosen or Path(f"runs/{run_id}")
             journal = FileJournal.create(folder)
+            opened.callback(journal.close)
             sink = FileSink(folder, together(fold))
+            opened.callback(sink.drop)
         run = self._opened(run_id, folder, store, self._ports(journal, sink, store), fold)
         if past is None:
             run.record(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from buddy.core.audit import RULES
 from buddy.engine.verification import CHECKS, verify
-from buddy.journal.codec import Head
+from buddy.journal.codec import Head, records
 from buddy.journal.events import AnyEvent, ApprovalDecided, ApprovalRequested, Intent, LockSeen, Outcome, Rung
 from buddy.model.mode import Mode
 from unit.core.journals import Story, chained, on
@@ -259,6 +259,31 @@ def test_the_head_tells_shorter_longer_and_rewritten_apart() -> None:
     assert "written anew" in message(rechained(edited(Outcome, duration_ms=1.0)))
     assert "written anew" in message(rechained(edited(Outcome, duration_ms=1.0).settled("find", SUCCEEDED)))
     assert "goes on" in message(lambda case: setattr(case, "head", Head()))
+
+
+def test_of_a_run_under_way_the_home_knows_a_line_and_the_journal_may_go_on() -> None:
+    def messages(change: Callable[[Case], None], kept: int) -> list[str]:
+        case = case_of(told())
+        [*_, (_, head)] = records(case.lines[:kept])
+        change(case)
+        report = verify(
+            case.lines,
+            case.outputs.get,
+            head,
+            case.locks,
+            case.approvals,
+            case.blobs.__getitem__,
+            at_rest=False,
+        )
+        return [one.message for one in report.violations if one.rule == "head_differs"]
+
+    last = len(case_of(told()).lines)
+    assert messages(lambda case: None, last) == messages(lambda case: None, last - 3) == []
+    assert messages(cut_end(2), last - 2) == []
+    [cut] = messages(cut_end(3), last - 2)
+    assert "cut" in cut
+    [anew] = messages(rechained(edited(Outcome, duration_ms=1.0)), last - 1)
+    assert "written anew" in anew
 
 
 # the auditor, and the table

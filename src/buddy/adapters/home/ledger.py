@@ -44,7 +44,7 @@ def admit(
     for action in actions:
         refused = _refusal(connection, action, now, window_s, caps, books)
         if refused is None:
-            _enter(connection, action, now, caps, books)
+            _enter(connection, action, now, admitted.at, caps, books)
         answers.append(refused or admitted)
     books.write()
     return answers
@@ -68,7 +68,7 @@ class _Books:
         self.write()
         return True
 
-    def enter(self, action: Action, now: float) -> None:
+    def enter(self, action: Action, at: float) -> None:
         """Enter an action; a retry is taken out and entered again, as it comes after what happened since."""
         if self.knows(action):
             _take_out(self._connection, action)
@@ -82,7 +82,7 @@ class _Books:
                 action.step,
                 action.tool,
                 action.agent,
-                now,
+                at,
                 action.irreversible,
                 _encode(resources),
             )
@@ -188,14 +188,20 @@ def _refusal(
 
 
 def _enter(
-    connection: sqlite3.Connection, action: Action, now: float, caps: Sequence[Cap], books: _Books
+    connection: sqlite3.Connection,
+    action: Action,
+    now: float,
+    steady: float,
+    caps: Sequence[Cap],
+    books: _Books,
 ) -> None:
     if action.approval is not None:
         approvals.consume(connection, action.approval, action.step)
     if caps:
         usage.enter(connection, action, now)
     if action.writes and action.ledger:
-        books.enter(action, now)
+        # By a clock that is behind for a moment the window would be over as soon as it is right again.
+        books.enter(action, steady)
 
 
 def _take_out(connection: sqlite3.Connection, action: Action) -> None:

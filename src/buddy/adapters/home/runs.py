@@ -7,9 +7,7 @@ import msgspec
 from buddy.errors import BadInput, IllegalMove
 from buddy.journal.codec import Head
 from buddy.model.mode import Mode
-from buddy.ports import RunRow
-
-RUNNING = "running"
+from buddy.ports import RUNNING, RunRow
 
 
 def register(connection: sqlite3.Connection, row: RunRow) -> None:
@@ -44,6 +42,19 @@ def keep_head(connection: sqlite3.Connection, run_id: str, head: Head, state: st
     ).rowcount
     if not changed:
         raise IllegalMove(f"the head of run {run_id} cannot be kept: the run was never registered")
+
+
+def note_head(connection: sqlite3.Connection, run_id: str, head: Head) -> None:
+    """Remember how far the journal of a run under way has come; a run that is not known here is none.
+
+    Args:
+        connection: to the database, in a transaction.
+        run_id: of the run.
+        head: a line that is on the disk already, so that no journal is shorter by an accident.
+    """
+    connection.execute(
+        "UPDATE runs SET head_seq = ?, head_hash = ? WHERE run_id = ?", (head.seq, head.hash, run_id)
+    )
 
 
 def every(connection: sqlite3.Connection) -> list[RunRow]:

@@ -109,6 +109,11 @@ class SqliteHome:
         with self._database.quick as connection:
             runs.keep_head(connection, run_id, head, state)
 
+    def note_head(self, run_id: str, head: Head) -> None:
+        """Remember how far the journal of a run under way has come; a run that is not known here is none."""
+        with self._database.quick as connection:
+            runs.note_head(connection, run_id, head)
+
     def runs(self) -> list[RunRow]:
         """Every run, newest first."""
         with self._database.reading as connection:

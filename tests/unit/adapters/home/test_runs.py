@@ -41,6 +41,22 @@ class TestRuns:
         home.close()
         assert open_home().runs() == [row(state="held", head=Head(7, "f" * 64))]
 
+    def test_how_far_it_has_come_is_noted_while_it_is_under_way(
+        self, home: SqliteHome, open_home: Opener
+    ) -> None:
+        home.register_run(row())
+        home.note_head("run_1", Head(5, "e" * 64))
+        home.close()
+        [found] = open_home().runs()
+        assert found == row(head=Head(5, "e" * 64))
+        assert not found.at_rest
+        assert row(state="held").at_rest
+
+    def test_of_a_run_that_is_not_known_nothing_is_noted(self, home: SqliteHome) -> None:
+        home.register_run(row())
+        home.note_head("sim_1", Head(5, "e" * 64))
+        assert home.runs() == [row()]
+
     def test_only_of_a_run_that_is_known(self, home: SqliteHome) -> None:
         with pytest.raises(IllegalMove, match="run_1"):
             home.keep_head("run_1", Head(), "running")
