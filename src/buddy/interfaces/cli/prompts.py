@@ -79,9 +79,9 @@ class Prompter:
             return
         warn("", *request_lines(request))
         while True:
+            self.waits = True
             sys.stderr.write("  [y]es, [n]o, or [s]kip? ")
             sys.stderr.flush()
-            self.waits = True
             word = self._line(home, request)
             self.waits = False
             if word is None:
