@@ -49,6 +49,7 @@ class Fleet:
         standings: of the agents, as of the last wave closed.
         totals: agent -> what it did in the waves that are over.
         closed: the wave that the last record closed, None for any other record.
+        span: when the first task was started and the last one ended; empty where none was tried.
         rebalanced: a wave was so uneven that all that was pending was shared out anew.
         told: what is wrong with loads that was found once, for a schedule without barriers.
         last_imbalance: of the loads compared in the last wave that is over, 0 before any.
@@ -64,6 +65,7 @@ class Fleet:
         self.standings: dict[str, Standing] = {}
         self.totals: dict[str, Share] = {}
         self.closed: Wave | None = None
+        self.span = ("", "")
         self._steps = steps
         self._rates: dict[tuple[str, str], list[int]] = {}
         self._tools: dict[str, Share] = {}
@@ -162,6 +164,8 @@ class Fleet:
             task.errors[event.error.type] = task.errors.get(event.error.type, 0) + 1
         task.started_at = task.started_at or event.started_at
         task.ended_at = record.time
+        begun, ended = self.span
+        self.span = min(begun or task.started_at, task.started_at), max(ended, record.time)
         if task.spans and task.spans[-1][1] >= event.started_at:
             task.spans[-1] = (task.spans[-1][0], record.time)
         else:
@@ -267,14 +271,6 @@ class Fleet:
     def over(self) -> list[Wave]:
         """The waves that are over, in the order of their numbers."""
         return [wave for _, wave in sorted(self.waves.items()) if wave.seq]
-
-    @property
-    def span(self) -> tuple[str, str]:
-        """When the first task was started and the last one ended; empty where none was tried."""
-        tried = [task for task in self.tasks.values() if task.started_at]
-        if not tried:
-            return "", ""
-        return min(task.started_at for task in tried), max(task.ended_at for task in tried)
 
     @property
     def makespan_s(self) -> float:
