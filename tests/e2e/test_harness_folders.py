@@ -46,6 +46,16 @@ def test_calls_in_the_folder_of_a_run_of_plans_leave_it_to_that_run(tmp_path: Pa
     assert runs.wrong(tmp_path / "out") == []
 
 
+@pytest.mark.parametrize("name", ["resume", "rollback", "cancel"])
+def test_a_run_of_calls_is_for_a_harness(tmp_path: Path, name: str) -> None:
+    asyncio.run(call(tmp_path))
+    before = (tmp_path / "out/journal.jsonl").read_bytes()
+    more = () if name == "cancel" else ([runs.TOOLS],)
+    with pytest.raises(BadInput, match=f"{name}: expected a run of plans, found one of calls in"):
+        getattr(wiring, name)(str(tmp_path / "out"), *more, by="ada")
+    assert (tmp_path / "out/journal.jsonl").read_bytes() == before
+
+
 def test_calls_in_a_folder_that_was_cut_back_leave_it_to_the_whole_one(tmp_path: Path) -> None:
     asyncio.run(call(tmp_path))
     journal = tmp_path / "out/journal.jsonl"

@@ -159,6 +159,7 @@ def resume(
     more += ["--config", str(config_file)] if config_file else []
     again = _again("resume", tool_files, *more)
     folder, started, session = _session(run, tool_files, interaction, approvals, config_file, again=again)
+    _expect_plans("resume", folder, started)
     missing = [c.name for c in started.contracts if session.loaded.toolbox.get(c.name) is None]
     _refuse_without("resume", missing)
 
@@ -170,6 +171,14 @@ def resume(
         return await orchestrator.carry_out(under_way, source, known, again, past)
 
     return session.take_up(folder, started.run_id, by, work)
+
+
+def _expect_plans(name: str, folder: Path, started: RunStarted) -> None:
+    if started.kind != "plans":
+        raise BadInput(
+            f"{name}: expected a run of plans, found one of calls in {folder}; a Harness with that output_dir"
+            " goes on with it"
+        )
 
 
 def _refuse_without(name: str, missing: Sequence[str]) -> None:
@@ -192,6 +201,7 @@ def rollback(
     more = [*(("--step", step) if step else ()), *(("--under-lock",) if under_lock else ())]
     again = _again("rollback", tool_files, *more)
     folder, started, session = _session(run, tool_files, interaction, again=again)
+    _expect_plans("rollback", folder, started)
     past = Past(lambda digest: blob(folder, digest)).read(records(str(folder)))
     box = session.loaded.toolbox
     used = tools_to_undo(past, step, started.handlers)
@@ -210,6 +220,7 @@ def rollback(
 def cancel(run: str, *, by: str) -> RunResult:
     """Give up what is held or was never tried in a run."""
     folder, started, session = _session(run, (), None, again=_again("cancel", ()))
+    _expect_plans("cancel", folder, started)
 
     async def work(under_way: Run, source: PlanSource, past: Past) -> int:
         return await in_good_order(under_way, cancel_all(under_way, source, past, by), "cancel")
