@@ -79,6 +79,8 @@ def test_a_lost_undo_is_made_again_only_where_its_step_is_named(monkeypatch: pyt
     lost_undo(monkeypatch)
     with pytest.raises(BadInput, match=r"may have been undone when Buddy stopped \(p/two\)"):
         rollback()
+    with pytest.raises(BadInput, match=r"in 'one', found none$"):
+        rollback("one")
     assert effects()["undo two"] == 1
     assert steps(rollback("two"))["ROLLED_BACK"] == 2
     assert effects()["undo two"] == 2

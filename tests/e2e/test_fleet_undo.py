@@ -10,6 +10,7 @@ import pytest
 from buddy import ExecutionConfig, Mode, wiring
 from buddy.journal.events import UndoOutcome
 from buddy.model.config import RetryStrategy
+from buddy.model.plan import ScheduleKind
 
 TOOLS = """
 import asyncio
@@ -55,7 +56,7 @@ def task(name: str, wave: int, tool: str, **fields: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def undone(schedule: str, *tasks: dict[str, Any]) -> Counter[str]:
+def undone(schedule: ScheduleKind, *tasks: dict[str, Any]) -> Counter[str]:
     """Run tasks LIVE and return how often each was undone."""
     Path("fleet").mkdir()
     Path("fleet/predicted_tasks.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in tasks))
@@ -63,7 +64,7 @@ def undone(schedule: str, *tasks: dict[str, Any]) -> Counter[str]:
         mode=Mode.LIVE,
         output_dir="out",
         num_agents=4,
-        schedule=schedule,  # type: ignore[arg-type] - one of the two
+        schedule=schedule,
         retry_strategy=RetryStrategy.NO_RETRY,
     )
     result = wiring.run(["fleet"], ["tools.py"], config, granted_by="ada")
@@ -74,7 +75,7 @@ def undone(schedule: str, *tasks: dict[str, Any]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("schedule", ["waves", "continuous"])
-def test_waves_that_end_during_an_undo_do_not_begin_it_again(schedule: str) -> None:
+def test_waves_that_end_during_an_undo_do_not_begin_it_again(schedule: ScheduleKind) -> None:
     waits = [task(f"wait{wave}", wave, "wait", takes=0.1 * wave) for wave in (2, 3, 4)]
     writes = [task(name, 1, "write", thing=name, group="g") for name in ("one", "two")]
     assert undone(schedule, *writes, task("bad", 1, "fail", takes=0.1, group="g"), *waits) == {
@@ -84,7 +85,7 @@ def test_waves_that_end_during_an_undo_do_not_begin_it_again(schedule: str) -> N
 
 
 @pytest.mark.parametrize("schedule", ["waves", "continuous"])
-def test_a_write_that_ends_after_the_undo_of_its_group_is_undone_too(schedule: str) -> None:
+def test_a_write_that_ends_after_the_undo_of_its_group_is_undone_too(schedule: ScheduleKind) -> None:
     tasks = [
         task("early", 1, "write", thing="early", group="g"),
         task("bad", 1, "fail", takes=0.1, group="g"),

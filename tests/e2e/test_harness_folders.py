@@ -1,7 +1,6 @@
 """A run's folder is let go of, whatever fails between opening its journal and handing it on."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -82,13 +81,13 @@ def test_calls_in_a_folder_that_was_cut_back_leave_it_to_the_whole_one(tmp_path:
 def test_what_fails_when_a_run_is_taken_up_again(
     owner: Any, name: str, failure: Exception, kind: str, tmp_path: Path
 ) -> None:
-    again: Callable[[], object]
+    def again() -> object:
+        return asyncio.run(call(tmp_path, 2)) if kind == "calls" else runs.resume(tmp_path)
+
     if kind == "calls":
         asyncio.run(call(tmp_path))
-        again = lambda: asyncio.run(call(tmp_path, 2))  # noqa: E731
     else:
         runs.run(tmp_path, plan())
-        again = lambda: runs.resume(tmp_path)  # noqa: E731
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(owner, name, Mock(side_effect=failure))
         with pytest.raises(type(failure)):

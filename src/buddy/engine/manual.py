@@ -107,7 +107,7 @@ async def undo_by_hand(
                 state.put(place, StepStatus.UNKNOWN, state.reached(place))
         if wanted is None or wanted[0] == plan.plan_id:
             unknown += _unknown(state, only)
-            lost += [f"{plan.plan_id}/{name}" for name in sorted(state.undo_lost)]
+            lost += [f"{plan.plan_id}/{name}" for name in sorted(state.undo_lost) if only in (None, name)]
             calls = [done for done in reversed(state.done) if only in (None, done.step_id)]
             undone += len(calls)
             if not await roll_back(run, state, calls, f"by hand, {by}", under_lock=under_lock):
