@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ from typing import Any
 import pytest
 
 from buddy import BadInput, ExecutionConfig, Mode, wiring
-from buddy.journal.events import UndoOutcome
+from buddy.journal.events import UndoIntent, UndoOutcome
 from buddy.model.approval import ApprovalState, Vote
+from buddy.model.home import LeaseWant
 from buddy.model.outcome import UndoResult
-from crash.test_recovery import CHILD, TOOLS, die, effects, events, plan, resume, steps
+from crash.test_recovery import CHILD, TOOLS, asked, die, effects, events, plan, resume, steps
 from crash.test_recovery import desk as desk
 
 LISTED = """
@@ -244,3 +247,61 @@ def test_a_call_in_doubt_that_waits_for_a_person_is_unknown(monkeypatch: pytest.
     assert (result.exit_code, steps(result)) == (0, {"SUCCEEDED": 1})
     assert effects() == {"put one": 2}
     assert not wiring.verify("out").violations
+
+
+# signals
+
+
+def stopped(script: str, ready: Callable[[], bool], wait_s: float = 0.0) -> None:
+    """Run a script until something holds, and have it end in good order."""
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as child:
+        try:
+            while not ready():
+                assert child.poll() is None
+                time.sleep(0.02)
+            time.sleep(wait_s)
+            child.send_signal(signal.SIGTERM)
+            child.wait(8)
+        finally:
+            child.kill()
+
+
+READ = """
+
+@tool(risk=Risk.LOW, effect="read")
+async def look(key: str) -> str:
+    \"\"\"Take a while.\"\"\"
+    import asyncio
+    act("looking")
+    await asyncio.sleep(1.0)
+    return key
+"""
+
+
+def test_an_approved_read_is_on_record_before_its_run_stops() -> None:
+    Path("tools.py").write_text(Path(TOOLS).read_text() + READ)
+    plan(("look", "one"), ("put", "two"))
+    script = (
+        "from buddy import ExecutionConfig, Mode, wiring\n"
+        "config = ExecutionConfig(mode=Mode.LIVE, output_dir='out', approvals='policy.toml',"
+        " approval_required='all')\n"
+        "wiring.run(['plan.json'], ['tools.py'], config, granted_by='ada')"
+    )
+    stopped(script, lambda: effects()["looking"] == 1)
+    [used] = [one for one in asked() if one.consumed_by]
+    assert used.consumed_by == ("p/one",)
+    assert not wiring.verify("out").violations
+    assert "put two" not in effects()
+
+
+def test_an_undo_that_waits_for_another_process_hears_a_signal() -> None:
+    plan(("put", "one"))
+    config = ExecutionConfig(mode=Mode.LIVE, output_dir="out")
+    assert wiring.run(["plan.json"], [TOOLS], config, granted_by="ada").exit_code == 0
+    with closing(wiring.home()) as other:
+        assert other.acquire([LeaseWant("another", (("thing:one", True),))]) == [True]
+        script = f"from buddy import wiring\nwiring.rollback('out', [{TOOLS!r}], by='ada')"
+        stopped(script, lambda: True, wait_s=2.5)
+    assert events(UndoIntent) == []
+    assert effects() == {"put one": 1}
+    assert steps(rollback()) == {"ROLLED_BACK": 1}
