@@ -12,6 +12,7 @@
     |-- ToolError           a tool refused or failed and NOTHING happened; retried
     |   |-- InvalidArguments    the arguments are wrong; never retried, no mark against the tool
     |   `-- ToolPermissionError the other side refused the caller; never retried, no mark against the tool
+    |-- SandboxUnavailable  this machine cannot hold code the way that was asked for               exit 2
     `-- ChangedSince        an undo found the record changed by somebody else and left it alone
 
 A tool raises `ToolError` (or a child) to say that the world is as it was. Any other exception from a
@@ -110,6 +111,18 @@ class ToolPermissionError(ToolError):
 
     retryable = False
     counts_against_tool = False
+
+
+class SandboxUnavailable(BuddyError):
+    """This machine cannot hold code the way that was asked for; nothing ran.
+
+    Args:
+        missing: what stands in the way, one sentence each with what would change it.
+    """
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        self.missing = tuple(missing)
+        super().__init__("the sandbox cannot be had here:\n" + "\n".join(self.missing))
 
 
 class ChangedSince(BuddyError):

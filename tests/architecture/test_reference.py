@@ -296,7 +296,7 @@ def test_every_dependency_is_explained() -> None:
     wanted = [
         *project["project"]["dependencies"],
         *(name for extra in project["project"]["optional-dependencies"].values() for name in extra),
-        *project["dependency-groups"]["dev"],
+        *(name for group in project["dependency-groups"].values() for name in group),
     ]
     explained = {row[0] for row in rows(text("decisions/dependencies.md"))}
     assert explained == {name.split(">")[0].split("=")[0].split("[")[0].strip() for name in wanted}

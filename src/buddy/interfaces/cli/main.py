@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _tell(problem: Exception) -> int:
-    from buddy.errors import BadInput, BuddyError, ClosedStop, Interrupted, JournalDamaged
+    from buddy.errors import BadInput, BuddyError, ClosedStop, Interrupted, JournalDamaged, SandboxUnavailable
     from buddy.interfaces.cli.printing import warn
 
     if not isinstance(problem, BuddyError):
@@ -50,7 +50,12 @@ def _tell(problem: Exception) -> int:
     for line in str(problem).splitlines() or [type(problem).__name__]:
         warn(f"buddy: {line}")
     closed = (ClosedStop, JournalDamaged)
-    codes = ((BadInput, BAD_INPUT), (closed, CLOSED_STOP), (Interrupted, INTERRUPTED), (BuddyError, 1))
+    codes = (
+        ((BadInput, SandboxUnavailable), BAD_INPUT),
+        (closed, CLOSED_STOP),
+        (Interrupted, INTERRUPTED),
+        (BuddyError, 1),
+    )
     return next(code for kind, code in codes if isinstance(problem, kind))
 
 

@@ -1,0 +1,1 @@
+"""Clients, tools and simulators of the services that come with Buddy."""

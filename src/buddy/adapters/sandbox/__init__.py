@@ -1,0 +1,1 @@
+"""A process that the kernel holds, for code that agents write."""
