@@ -133,7 +133,7 @@ class SandboxResult(Struct, frozen=True, kw_only=True):
     forensics: str = "full"
 
 
-SPEC_IMPORTS = [
+SPEC_IMPORTS = (
     "math",
     "random",
     "string",
@@ -146,10 +146,10 @@ SPEC_IMPORTS = [
     "time",
     "json",
     "decimal",
-]
+)
 """Modules that the seeds allow."""
 
-EXTENDED_IMPORTS = [
+EXTENDED_IMPORTS = (
     "typing",
     "copy",
     "hashlib",
@@ -162,7 +162,7 @@ EXTENDED_IMPORTS = [
     "dataclasses",
     "enum",
     "sys",
-]
+)
 """Modules that `extended` allows besides; `sys` only as a facade."""
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -200,7 +200,7 @@ class SandboxPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     name: str = "own"
-    imports: tuple[str, ...] = tuple(SPEC_IMPORTS)
+    imports: tuple[str, ...] = SPEC_IMPORTS
     check: bool = True
     facades: bool = True
     scratch: Scratch | None = None
