@@ -1,7 +1,7 @@
 """What code means to do that its policy does not allow, read from the code before it runs.
 
-It is here for friendly messages with line numbers, not to hold anybody: whatever it overlooks meets the facades and then
-the kernel. Only the standard library is imported, because it runs inside the sandbox.
+It is here for friendly messages with line numbers, not to hold anybody: what it overlooks meets the facades
+and then the kernel. Only the standard library is imported, because it runs inside the sandbox.
 """
 
 import ast
@@ -24,7 +24,6 @@ from buddy.core.code_rules import (
     closed_part,
     import_refusal,
     importable,
-    is_closed,
     module_violation,
 )
 from buddy.core.code_scopes import SELVES, binds, own_attributes, unbound
@@ -38,7 +37,8 @@ _LOOSE = frozenset({"obj"})
 _WATCHED_NAMES = frozenset(BLOCKED_BUILTINS) | REACHING_NAMES
 _WATCHED_TEXTS = REACHING_NAMES | INTERPRETER - {"mro"}
 _NO_NODES = frozenset(
-    "id ctx attr arg name names module level kind type_comment op ops conversion simple is_async rest kwd_attrs".split()
+    {"id", "ctx", "attr", "arg", "name", "names", "module", "level", "kind", "type_comment", "op", "ops"}
+    | {"conversion", "simple", "is_async", "rest", "kwd_attrs"}
 )
 
 
@@ -117,7 +117,7 @@ class _Reading:
         self.formats = False
         self.attributes: list[ast.Attribute] = []
         self.loose: list[ast.Attribute] = []
-        self.templates: list[ast.Constant] = []
+        self.templates: list[tuple[ast.Constant, str]] = []
         self.classes: list[ast.ClassDef] = []
         self.caught: set[str] = set()
         self.modules: set[str] = set()
@@ -189,7 +189,7 @@ class _Reading:
         if value in _WATCHED_TEXTS:
             self.tell(BUILTIN, f"the text `{value}` names a part of the interpreter: leave it out", node)
         elif "{" in value and "." in value:
-            self.templates.append(node)
+            self.templates.append((node, value))
 
     def see_call(self, node: ast.Call) -> None:
         called = node.func
@@ -205,7 +205,7 @@ class _Reading:
 
     def see_match_class(self, node: ast.MatchClass) -> None:
         for name in node.kwd_attrs:
-            if is_closed(name) or name in _FORMATS:
+            if name[0] == "_" or name in INTERPRETER or name in _FORMATS:
                 self.tell(
                     BUILTIN, f"the pattern reads `{name}`: match on attributes of your own classes", node
                 )
@@ -252,7 +252,7 @@ class _Reading:
                 self.tell(BUILTIN, _private(name), node)
 
     def is_own(self, node: ast.Attribute, own: set[str]) -> bool:
-        """Whether a private attribute is the code's own business: on `self`, or defined by one of its classes."""
+        """Whether a private attribute is the code's own: on `self`, or defined by one of its classes."""
         name, base = node.attr, getattr(node.value, "id", "")
         if not name.startswith("_") or (name.startswith("__") and name.endswith("__")):
             return False
@@ -265,8 +265,8 @@ class _Reading:
     def judge_templates(self) -> None:
         if not self.formats:
             return
-        for node in self.templates:
-            if part := closed_field(node.value):
+        for node, template in self.templates:
+            if part := closed_field(template):
                 self.tell(BUILTIN, f"a format field reads `{part}`: format the value itself", node)
 
 

@@ -1,4 +1,4 @@
-"""What code in the sandbox may name: modules, builtins, attributes and format fields, and what refusing each is called.
+"""What code in the sandbox may name: modules, builtins, attributes, format fields, and how each is refused.
 
 Only the standard library is imported here: these tables are read inside the sandbox too.
 """
@@ -13,10 +13,16 @@ IMPORT = "IMPORT_ALLOWLIST_VIOLATION"
 BUILTIN = "BUILTIN_VIOLATION"
 RESOURCE = "RESOURCE_LIMIT"
 
-SAFE_BUILTINS = frozenset(
-    "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter float "
-    "format frozenset hasattr hash hex id int isinstance issubclass iter len list map max min next object oct ord pow "
-    "print property range repr reversed round set slice sorted staticmethod str sum super tuple type zip".split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SAFE_BUILTINS = _words(
+    "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate "
+    "filter float format frozenset hasattr hash hex id int isinstance issubclass iter len list map max min "
+    "next object oct ord pow print property range repr reversed round set slice sorted staticmethod str sum "
+    "super tuple type zip"
 )
 """The builtin functions and types that code sees, besides the exceptions and constants."""
 
@@ -46,24 +52,25 @@ BLOCKED_BUILTINS = {
 }
 """The builtins that code does not see, with what to do instead."""
 
-_NETWORK_MODULES = frozenset(
-    "socket _socket socketserver ssl _ssl http urllib urllib3 requests httpx aiohttp ftplib smtplib smtpd poplib imaplib "
-    "nntplib telnetlib xmlrpc asyncio _asyncio asyncore asynchat select selectors websocket websockets paramiko grpc "
-    "wsgiref webbrowser pycurl tornado trio anyio boto3".split()
+_NETWORK_MODULES = _words(
+    "socket _socket socketserver ssl _ssl http urllib urllib3 requests httpx aiohttp ftplib smtplib smtpd "
+    "poplib imaplib nntplib telnetlib xmlrpc asyncio _asyncio asyncore asynchat select selectors websocket "
+    "websockets paramiko grpc wsgiref webbrowser pycurl tornado trio anyio boto3"
 )
-_PROCESS_MODULES = frozenset(
-    "subprocess _posixsubprocess pty multiprocessing _multiprocessing concurrent threading _thread _threading_local "
-    "signal _signal pexpect joblib".split()
+_PROCESS_MODULES = _words(
+    "subprocess _posixsubprocess pty multiprocessing _multiprocessing concurrent threading _thread "
+    "_threading_local signal _signal pexpect joblib"
 )
-_FILE_MODULES = frozenset(
-    "os posix nt pathlib shutil glob fnmatch tempfile io _io _pyio fileinput fcntl mmap stat _stat sqlite3 dbm shelve "
-    "zipfile tarfile gzip bz2 lzma linecache filecmp posixpath ntpath genericpath mailbox netrc zipimport".split()
+_FILE_MODULES = _words(
+    "os posix nt pathlib shutil glob fnmatch tempfile io _io _pyio fileinput fcntl mmap stat _stat sqlite3 "
+    "dbm shelve zipfile tarfile gzip bz2 lzma linecache filecmp posixpath ntpath genericpath mailbox netrc "
+    "zipimport"
 )
 
-PROCESS_NAMES = frozenset(
-    "system popen fork vfork forkpty fork_exec posix_spawn posix_spawnp startfile Popen check_output check_call getoutput "
-    "getstatusoutput execl execle execlp execlpe execv execve execvp execvpe spawnl spawnle spawnlp spawnlpe spawnv "
-    "spawnve spawnvp spawnvpe".split()
+PROCESS_NAMES = _words(
+    "system popen fork vfork forkpty fork_exec posix_spawn posix_spawnp startfile Popen check_output "
+    "check_call getoutput getstatusoutput execl execle execlp execlpe execv execve execvp execvpe spawnl "
+    "spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe"
 )
 """Functions that start programs, whatever module they are taken from."""
 
@@ -71,7 +78,6 @@ SUBMODULES = {"collections": ("abc",)}
 """Submodules that are allowed with their module."""
 
 HIDDEN = {
-    "dataclasses": frozenset(),
     "enum": frozenset({"global_enum", "global_enum_repr", "global_flag_repr", "global_str"}),
     "functools": frozenset({"singledispatch", "singledispatchmethod"}),
     "time": frozenset({"clock_settime", "clock_settime_ns", "pthread_getcpuclockid", "tzset"}),
@@ -79,25 +85,26 @@ HIDDEN = {
 }
 """Public names of modules that evaluate text as code, write into modules, or set the machine's clock."""
 
-INTERPRETER = frozenset(
-    "f_back f_builtins f_code f_globals f_lasti f_locals f_trace gi_code gi_frame gi_yieldfrom cr_await cr_code cr_frame "
-    "cr_origin ag_await ag_code ag_frame tb_frame tb_lasti tb_next func_code func_globals co_code co_consts co_names "
-    "mro".split()
+INTERPRETER = _words(
+    "f_back f_builtins f_code f_globals f_lasti f_locals f_trace gi_code gi_frame gi_yieldfrom cr_await "
+    "cr_code cr_frame cr_origin ag_await ag_code ag_frame tb_frame tb_lasti tb_next func_code func_globals "
+    "co_code co_consts co_names mro"
 )
 """Attributes without an underscore that lead from values into the interpreter."""
 
-_OPERATIONS = (
-    "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or".split()
-)  # also with r and i before them
+_OPERATIONS = _words(
+    "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or"
+)  # also with r and i
 OPEN_UNDERSCORES = frozenset(
     {f"__{way}{name}__" for name in _OPERATIONS for way in ("", "r", "i")}
     | {
         f"__{name}__"
-        for name in (
-            "init new post_init init_subclass repr str bytes format bool hash eq ne lt le gt ge len length_hint iter next "
-            "reversed contains getitem setitem delitem missing call enter exit int float complex index round trunc floor "
-            "ceil abs neg pos invert copy deepcopy name qualname doc class members"
-        ).split()
+        for name in _words(
+            "init new post_init init_subclass repr str bytes format bool hash eq ne lt le gt ge len "
+            "length_hint iter next reversed contains getitem setitem delitem missing call enter exit int "
+            "float complex index round trunc floor ceil abs neg pos invert copy deepcopy name qualname doc "
+            "class members"
+        )
     }
     | {"_asdict", "_replace", "_make", "_fields", "_field_defaults", "_value_", "_name_"}
 )
@@ -108,10 +115,10 @@ SETTABLE_UNDERSCORES = frozenset({"__name__", "__qualname__", "__doc__", "_value
 
 REACHING_NAMES = frozenset(
     f"__{name}__"
-    for name in (
-        "annotations base bases builtins closure code dict func getattribute globals import loader module mro reduce "
-        "reduce_ex self spec subclasses traceback wrapped"
-    ).split()
+    for name in _words(
+        "annotations base bases builtins closure code dict func getattribute globals import loader module "
+        "mro reduce reduce_ex self spec subclasses traceback wrapped"
+    )
 )
 """Names and texts with which code reaches around what it is shown."""
 
@@ -188,7 +195,7 @@ def closed_part(path: str) -> str | None:
 
 
 def closed_field(template: str) -> str | None:
-    """The first attribute in the fields of a format template that is kept from code, None where there is none.
+    """The first attribute that the fields of a format template read and may not, None where there is none.
 
     Args:
         template: as `str.format` takes it; one that does not parse has no fields.

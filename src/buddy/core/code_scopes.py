@@ -1,4 +1,4 @@
-"""Which names code defines itself, so that its own are not taken for builtins or for private parts of others."""
+"""Which names code defines itself: they are neither builtins nor private parts of others."""
 
 import ast
 from collections.abc import Container, Iterable, Iterator
