@@ -85,6 +85,9 @@ HIDDEN = {
 }
 """Public names of modules that evaluate text as code, write into modules, or set the machine's clock."""
 
+UNLISTED = {"hashlib": ("scrypt",)}
+"""Names that modules document and leave out of `__all__`."""
+
 INTERPRETER = _words(
     "f_back f_builtins f_code f_globals f_lasti f_locals f_trace gi_code gi_frame gi_yieldfrom cr_await "
     "cr_code cr_frame cr_origin ag_await ag_code ag_frame tb_frame tb_lasti tb_next func_code func_globals "

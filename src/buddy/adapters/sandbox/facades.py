@@ -1,7 +1,7 @@
 """What code sees: a published list of builtins, and modules by their public names only.
 
 It is here so that honest code finds nothing that it must not use, and gets a sentence where it tries; whoever
-means harm is held by the kernel. Built once before processes are forked, so that a run costs a copy of one dict.
+means harm is held by the kernel. Built once before processes are forked: a run costs a copy of one dict.
 """
 
 import builtins
@@ -22,6 +22,7 @@ from buddy.core.code_rules import (
     PROCESS_NAMES,
     SAFE_BUILTINS,
     SUBMODULES,
+    UNLISTED,
     builtin_violation,
     import_refusal,
     importable,
@@ -129,9 +130,10 @@ class Facades:
         def hidden(name: str) -> NoReturn:
             """Told of names that the facade lacks; those that the module lacks too are plain mistakes."""
             plain = AttributeError(f"module '{module}' has no attribute '{name}'", name=name)
-            if name in _OWN_MATTERS or not hasattr(real, name):
+            value = getattr(real, name, plain)
+            kept = name.startswith("_") or isinstance(value, ModuleType) or name in HIDDEN.get(module, ())
+            if value is plain or name in _OWN_MATTERS or not (kept or module == "sys"):
                 raise plain
-            value = getattr(real, name)
             told = f"`{module}.{name}` is not available: use what {module} publishes"
             self._tell(_hidden_violation(name, value), told, line())
             # An AttributeError would send `from module import name` on to the real submodule.
@@ -170,10 +172,11 @@ def public_names(name: str, real: Any) -> list[str]:
         real: the module.
     """
     published = getattr(real, "__all__", None) or [each for each in dir(real) if not each.startswith("_")]
+    also = [each for each in UNLISTED.get(name, ()) if hasattr(real, each)]
     hidden = HIDDEN.get(name, frozenset())
     return [
         each
-        for each in published
+        for each in [*published, *also]
         if each not in hidden and not isinstance(getattr(real, each, real), ModuleType)
     ]
 

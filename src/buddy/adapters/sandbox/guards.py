@@ -1,4 +1,4 @@
-"""Public names of allowed modules that reach any attribute by its name, in a form that does not; and `sys`."""
+"""What stands for the public names that reach any attribute by its name, and for `sys`."""
 
 import dataclasses
 import functools

@@ -1,8 +1,7 @@
 """What came of running code, told by functions that trust nothing which the code could have replaced.
 
-A value is rebuilt from exact JSON types with methods of the base types, whatever its classes say of themselves;
-an error is told from the interpreter's own records. Nothing here raises because of what a value or an exception
-does.
+A value is rebuilt from exact JSON types with methods of the base types, whatever its classes say of them; an
+error is told from the interpreter's own records. Nothing raises because of what a value or an exception does.
 """
 
 import builtins

@@ -9,45 +9,36 @@ import builtins
 import sys
 from collections.abc import Callable
 from types import CodeType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from buddy.adapters.sandbox.facades import FORMATS, facades
 from buddy.adapters.sandbox.outcome import CODE, failed, misread, outcome, steady, succeeded
+from buddy.adapters.sandbox.preload import preload
+from buddy.adapters.sandbox.settings import Settings
 from buddy.core.code_check import MOST_FINDINGS, judge, oversize
+
+__all__ = ["preload", "run"]
 
 VALUE = " value"
 """Under this name, which no code can write, the code leaves the value of its last expression."""
 
+POLICY, FACADE = "policy", "facade"
+"""The layers that find something here."""
+
 _RESERVE = 1 << 18
 
-Note = Callable[[str, str, int | None, str], None]
-"""Takes type, details, line and layer of one thing that code must not do, when it is found."""
+Finding = tuple[str, str, int | None, str]
+"""Type, details, line and layer of one thing that code must not do."""
 
-
-class Settings(NamedTuple):
-    """What a run needs to know of its policy.
-
-    Attributes:
-        imports: modules that the code may import.
-        check: look at the code before it runs.
-        facades: show builtins and modules by what they publish.
-        max_code_bytes: of the code in UTF-8, looked at by the check.
-        max_result_bytes: of the value of the last expression as JSON.
-    """
-
-    imports: frozenset[str]
-    check: bool = True
-    facades: bool = True
-    max_code_bytes: int = 256 * 1024
-    max_result_bytes: int = 1024 * 1024
+Note = Callable[[Finding], None]
 
 
 def run(source: str, inputs: dict[str, Any], settings: Settings, note: Note | None = None) -> dict[str, Any]:
     """Runs code and says what came of it; never raises.
 
     Returns:
-        JSON: `value` of the last expression; `error` (type, message, line, traceback) or None; `findings`, each
-        of type, details, line and layer; `ended`, "memory", "disk" or "result" where a limit ended the code.
+        JSON: `value` of the last expression; `error` (type, message, line, traceback) or None; `findings`;
+        `ended`, "memory", "disk" or "result" where a limit ended the code.
 
     Args:
         source: the code.
@@ -55,19 +46,19 @@ def run(source: str, inputs: dict[str, Any], settings: Settings, note: Note | No
         settings: of its policy.
         note: is told of each finding at once, which the code may prevent from being returned.
     """
-    findings: list[list[Any]] = []
+    findings: list[Finding] = []
 
-    def tell(kind: str, details: str, line: int | None, layer: str) -> None:
+    def tell(finding: Finding) -> None:
         if len(findings) < MOST_FINDINGS:
-            findings.append([kind, details, line, layer])
+            findings.append(finding)
             if note is not None:
-                note(kind, details, line, layer)
+                note(finding)
 
     try:
         told = _told(source, inputs, settings, tell)
     except BaseException:  # noqa: BLE001 - only what the code set off can still arrive here
         told = outcome(error=dict(_LOST))
-    told["findings"] = findings
+    told["findings"] = [list(finding) for finding in findings]
     return told
 
 
@@ -76,14 +67,14 @@ _LOST = {"type": "Lost", "message": "what came of the code cannot be told", "lin
 
 def _told(source: str, inputs: dict[str, Any], settings: Settings, tell: Note) -> dict[str, Any]:
     if settings.check and (found := oversize(source, settings.max_code_bytes)):
-        tell(*found, "policy")
+        tell((*found, POLICY))
         return outcome()
     try:
         tree = ast.parse(source, CODE)
         if settings.check:
-            refused = judge(tree, settings.imports, frozenset(inputs))
+            refused = judge(tree, frozenset(settings.imports), frozenset(inputs))
             for finding in refused:
-                tell(*finding, "policy")
+                tell((*finding, POLICY))
             if refused:
                 return outcome()
         code = _compiled(tree, settings.facades and _may_format(source))
@@ -130,8 +121,8 @@ def _ran(
     names["__name__"] = "__main__"
     names["__builtins__"] = builtins
     if settings.facades:
-        shown = facades(settings.imports)
-        names["__builtins__"] = shown.begin(lambda kind, details, line: tell(kind, details, line, "facade"))
+        shown = facades(frozenset(settings.imports))
+        names["__builtins__"] = shown.begin(lambda kind, details, line: tell((kind, details, line, FACADE)))
     limit, around = sys.getrecursionlimit(), sys.modules["__main__"]
     modules = sys.modules
     modules["__main__"] = module  # dataclasses and enums look for the module of a class there
