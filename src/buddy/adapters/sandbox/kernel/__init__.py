@@ -1,0 +1,1 @@
+"""What the kernel is asked to hold: filters, Landlock, namespaces, limits. Standard library only."""
