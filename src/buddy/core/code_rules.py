@@ -81,7 +81,7 @@ HIDDEN = {
     "enum": frozenset({"global_enum", "global_enum_repr", "global_flag_repr", "global_str"}),
     "functools": frozenset({"singledispatch", "singledispatchmethod"}),
     "time": frozenset({"clock_settime", "clock_settime_ns", "pthread_getcpuclockid", "tzset"}),
-    "typing": frozenset({"get_type_hints", "evaluate_forward_ref"}),
+    "typing": frozenset({"ForwardRef", "get_type_hints", "evaluate_forward_ref"}),
 }
 """Public names of modules that evaluate text as code, write into modules, or set the machine's clock."""
 
@@ -177,15 +177,6 @@ def builtin_violation(name: str) -> str:
         name: of the builtin.
     """
     return FILES if name == "open" else BUILTIN
-
-
-def is_closed(name: str) -> bool:
-    """Whether an attribute of this name is kept from code.
-
-    Args:
-        name: of the attribute.
-    """
-    return (name.startswith("_") and name not in OPEN_UNDERSCORES) or name in INTERPRETER
 
 
 def closed_part(path: str) -> str | None:
