@@ -34,7 +34,8 @@ _ERRNO = OSError.__dict__["errno"].__get__
 _TRACE = BaseException.__dict__["__traceback__"].__get__
 _STATUS = SystemExit.__dict__["code"].__get__
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_settrace, _setprofile, _setlimit = sys.settrace, sys.setprofile, sys.setrecursionlimit
+_getlimit, _gettrace, _getprofile = sys.getrecursionlimit, sys.gettrace, sys.getprofile
+_setlimit, _settrace, _setprofile = sys.setrecursionlimit, sys.settrace, sys.setprofile
 
 
 class _Unfit(Exception):
@@ -52,15 +53,23 @@ def _no_default(value: Any) -> Any:
 _encoder = make_encoder(None, _no_default, encode_basestring, None, ":", ",", False, False, False)
 
 
-def steady(limit: int) -> None:
-    """Takes back what the code may have set that would disturb what follows.
+def settled() -> tuple[int, Any, Any]:
+    """What code may set that would disturb what follows it: recursion limit, trace and profile functions."""
+    return _getlimit(), _gettrace(), _getprofile()
+
+
+def restore(before: tuple[int, Any, Any]) -> None:
+    """Takes back what the code has set.
 
     Args:
-        limit: recursion limit to go back to.
+        before: as `settled` gave it.
     """
+    limit, trace, profile = before
     _setlimit(limit)
-    _settrace(None)
-    _setprofile(None)
+    if _gettrace() is not trace:
+        _settrace(trace)
+    if _getprofile() is not profile:
+        _setprofile(profile)
 
 
 def outcome(

@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from buddy.adapters.sandbox.facades import FORMATS, facades
-from buddy.adapters.sandbox.outcome import CODE, failed, misread, outcome, steady, succeeded
+from buddy.adapters.sandbox.outcome import CODE, failed, misread, outcome, restore, settled, succeeded
 from buddy.adapters.sandbox.preload import preload
 from buddy.adapters.sandbox.settings import Settings
 from buddy.core.code_check import MOST_FINDINGS, judge, oversize
@@ -123,17 +123,17 @@ def _ran(
     if settings.facades:
         shown = facades(frozenset(settings.imports))
         names["__builtins__"] = shown.begin(lambda kind, details, line: tell((kind, details, line, FACADE)))
-    limit, around = sys.getrecursionlimit(), sys.modules["__main__"]
-    modules = sys.modules
+    before, modules = settled(), sys.modules
+    around = modules["__main__"]
     modules["__main__"] = module  # dataclasses and enums look for the module of a class there
     reserve = bytearray(_RESERVE)
     try:
         exec(code, names)  # noqa: S102 - this is what the process has been sealed for
-        steady(limit)
+        restore(before)
         return succeeded(names.get(VALUE), settings.max_result_bytes)
     except BaseException as error:  # noqa: BLE001 - whatever the code raises is its own error
         del reserve
-        steady(limit)
+        restore(before)
         return failed(error, source)
     finally:
         modules["__main__"] = around
