@@ -33,7 +33,7 @@ MOST_FINDINGS = 50
 
 _BY_NAME = frozenset({"attrgetter", "methodcaller"})
 _FORMATS = frozenset({"format", "format_map", "vformat", "get_field"})
-_LOOSE = frozenset({"obj"})
+_LOOSE = frozenset({"obj"})  # of an AttributeError: what the attribute was missing on
 _WATCHED_NAMES = frozenset(BLOCKED_BUILTINS) | REACHING_NAMES
 _WATCHED_TEXTS = REACHING_NAMES | INTERPRETER - {"mro"}
 _NO_NODES = frozenset(
@@ -119,7 +119,7 @@ class _Reading:
         self.loose: list[ast.Attribute] = []
         self.templates: list[tuple[ast.Constant, str]] = []
         self.classes: list[ast.ClassDef] = []
-        self.caught: set[str] = set()
+        self.caught = False
         self.modules: set[str] = set()
 
     def read(self) -> None:
@@ -220,7 +220,7 @@ class _Reading:
         self.see_binding(node)
 
     def see_handler(self, node: ast.ExceptHandler) -> None:
-        self.caught.update(binds(node))
+        self.caught = self.caught or node.name is not None
         self.see_binding(node)
 
     def see_binding(self, node: ast.AST) -> None:
@@ -239,10 +239,13 @@ class _Reading:
             self.tell(builtin_violation(node.id), told, node)
 
     def judge_attributes(self) -> None:
-        self.attributes.extend(node for node in self.loose if self.is_caught(node.value))
-        if not self.attributes:
+        loose = self.loose if self.caught else []
+        if not self.attributes and not loose:
             return
-        own = own_attributes(self.classes, self.attributes)
+        own = own_attributes(self.classes, [*self.attributes, *loose])
+        for node in loose:
+            if node.attr not in own:
+                self.tell(BUILTIN, _private(node.attr), node)
         for node in self.attributes:
             name = node.attr
             if name in PROCESS_NAMES:
@@ -257,10 +260,6 @@ class _Reading:
         if not name.startswith("_") or (name.startswith("__") and name.endswith("__")):
             return False
         return base not in self.modules and (base in SELVES or name in own)
-
-    def is_caught(self, node: ast.AST) -> bool:
-        """Whether it names a caught exception, whose `obj` is whatever an attribute was missing on."""
-        return isinstance(node, ast.Name) and node.id in self.caught
 
     def judge_templates(self) -> None:
         if not self.formats:

@@ -494,6 +494,20 @@ told
     "lambda_and_sort": """
 sorted(['bb', 'a'], key=lambda s: (len(s), s), reverse=True)
 """,
+    "own_obj": """
+class Box:
+    def __init__(self, obj):
+        self.obj = obj
+try:
+    told = Box(3).obj
+except ValueError as e:
+    told = str(e)
+told
+""",
+    "obj_without_handler": """
+from collections import namedtuple
+namedtuple('Pair', 'subj obj')(1, 2).obj
+""",
     "shadowed_names": """
 id, input, dir, vars = 1, 'text', 'north', {}
 def f(id, input=None, open=False):

@@ -20,6 +20,11 @@ ESCAPES = {
     ),
     "traceback_next": ("def f(t):\n    return t.tb_next", BUILTIN, 2),
     "attribute_error_obj": ("try:\n    x.y\nexcept AttributeError as e:\n    e.obj", BUILTIN, 4),
+    "attribute_error_obj_passed_on": (
+        "try:\n    x.y\nexcept AttributeError as e:\n    [kept] = [e]\nkept.obj",
+        BUILTIN,
+        5,
+    ),
     "attribute_error_obj_star": ("try:\n    x.y\nexcept* AttributeError as e:\n    e.obj", BUILTIN, 4),
     "format_gadget": ("'{0.__class__.__mro__}'.format(1)", BUILTIN, 1),
     "format_gadget_in_name": ("t = '{0.__globals__}'\n\nt.format(print)", BUILTIN, 1),

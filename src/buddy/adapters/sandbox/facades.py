@@ -65,7 +65,7 @@ class Facades:
         self._tell: Tell = _unheard
         self._guarded = guarded(self._refuse)
         self._modules: dict[str, ModuleType] = {}
-        for name in sorted(imports):
+        for name in ("__future__", *sorted(imports)):
             self._show(name)
             for part in SUBMODULES.get(name, ()):
                 self._show(f"{name}.{part}")
@@ -156,8 +156,6 @@ class Facades:
             told = import_refusal(name, self.imports)
             self._tell(module_violation(name), told, line())
             raise ImportError(told, name=name)
-        if name == "__future__":
-            return sys.modules[name]
         found = self._modules.get(name if fromlist else name.partition(".")[0])
         if found is None or name not in self._modules:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
