@@ -1,45 +1,44 @@
-"""Programs that nobody here wrote run under the policies that have names, but for those that need more."""
+"""Programs that nobody here wrote run in the sandbox, but for those that need more of it."""
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import buddy
-from buddy.model.sandbox import POLICIES
+from buddy.adapters.sandbox import Sandbox
+from buddy.model.sandbox import Layer, SandboxResult
 
 DATA = Path(os.environ.get("BUDDY_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PROBLEMS = DATA / "humaneval.jsonl"
 
 pytestmark = pytest.mark.skipif(not PROBLEMS.is_file(), reason="no real programs here")
 
-HARNESS = """
-import json, os, sys
-sys.path.insert(0, sys.argv[1])
-from buddy.adapters.sandbox import runner
-from buddy.adapters.sandbox.settings import Settings
-settings = Settings(imports=tuple(sys.argv[3].split()))
-programs = [json.loads(line) for line in open(sys.argv[2])]
-runner.preload(settings.imports, settings)
-for program in programs:
-    code = program["prompt"] + program["canonical_solution"] + program["test"]
-    told = runner.run(code + "\\ncheck(" + program["entry_point"] + ")", {}, settings)
-    sys.__stderr__.write(json.dumps([program["task_id"], told["error"], told["findings"]]) + "\\n")
-"""
+
+def results(policy: str) -> dict[str, SandboxResult]:
+    """Problem to what came of its solution and tests."""
+    programs = [json.loads(line) for line in PROBLEMS.read_text("utf-8").splitlines()]
+    assert len(programs) == 164
+    with Sandbox(policy) as box:
+        return {
+            program["task_id"]: box.execute(
+                "{prompt}{canonical_solution}{test}\ncheck({entry_point})".format_map(program), timeout_s=30
+            )
+            for program in programs
+        }
 
 
 def failures(policy: str) -> dict[str, set[str]]:
-    """Problem to the sentences that say why its solution did not run to its end."""
-    command = [sys.executable, "-I", "-S", "-c", HARNESS, str(Path(buddy.__file__).parents[1]), str(PROBLEMS)]
-    imports = " ".join(POLICIES[policy].imports)
-    done = subprocess.run([*command, imports], capture_output=True, text=True, timeout=300, check=True)
-    told = [json.loads(line) for line in done.stderr.splitlines()]
-    assert len(told) == 164
-    return {task: {found[1] for found in findings} | ({error["message"]} if error else set())
-            for task, error, findings in told if error or findings}  # fmt: skip
+    """Problem to the sentences that say why it did not run to its end."""
+    came = results(policy)
+    asked = [violation for result in came.values() for violation in result.violations]
+    assert not [violation for violation in asked if violation.layer is Layer.KERNEL]
+    return {
+        name: {violation.details for violation in result.violations}
+        | ({result.error.message} if result.error else set())
+        for name, result in came.items()
+        if not result.ok
+    }
 
 
 def test_spec_runs_all_that_imports_no_more() -> None:
