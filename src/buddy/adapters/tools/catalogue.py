@@ -52,8 +52,17 @@ class _Setting(Struct, frozen=True, kw_only=True):
     inline: bool
 
 
+BUILTIN = "Buddy itself"
+"""Where the tools come from that are always loaded."""
+
+
 def load(
-    paths: Iterable[str | Path] = (), tools: Iterable[Tool] = (), *, seed: int = 0, inline: bool = False
+    paths: Iterable[str | Path] = (),
+    tools: Iterable[Tool] = (),
+    *,
+    builtin: Iterable[Tool] = (),
+    seed: int = 0,
+    inline: bool = False,
 ) -> LoadedTools:
     """Load the catalogue of a run.
 
@@ -62,6 +71,8 @@ def load(
     Args:
         paths: TOML catalogues and Python files.
         tools: more tools, from the caller.
+        builtin: tools that are always there; a table may override their contracts, no tool may take their
+            names.
         seed: of results made up from output schemas.
         inline: run sync handlers on the event loop, as virtual time needs it.
 
@@ -75,20 +86,22 @@ def load(
             tables.setdefault(name, []).append((file.path, fields))
     setting = _Setting(tables=tables, seed=seed, inline=inline)
     given = [(str(file.path), one) for file in read for one in file.tools] + [("", one) for one in tools]
+    own = {one.name: one for one in builtin}
+    given += [(BUILTIN, one) for one in own.values()]
     problems += _duplicates(given)
     places = {name: str(of[0][0]) for name, of in tables.items()} | {one.name: at for at, one in given if at}
     bound, found = _bind([one for _, one in given], setting)
     alone, more = _alone([name for name in tables if name not in bound], setting)
     problems += found + more
     _refuse(problems)
-    box = Toolbox([*bound.values(), *alone.values()])
-    contracts = [one.contract for one in (*bound.values(), *alone.values())]
+    made = sorted([*bound.values(), *alone.values()], key=lambda one: one.name in own)
+    contracts = [one.contract for one in made]
     handlers = {one.name: one.handlers for one in bound.values()}
     wrong, warnings = catalogue.validate(contracts, handlers, places)
     _refuse(wrong)
     worlds = [file for file in read if file.world is not None]
     return LoadedTools(
-        toolbox=box,
+        toolbox=Toolbox(made),
         world=_worlds(worlds, bound, alone, setting) if worlds else None,
         warnings=[*_overridden(tables, bound), *warnings],
     )

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from buddy.ports import Toolbox, ToolRuntime
+    from buddy.ports import ToolRuntime
+    from buddy.wiring.builtin import Loaded
 
 
-def _load(files: "Sequence[str]") -> "tuple[Toolbox, list[str]]":
-    """Return the tools of files and what is odd about them, which goes to stderr too."""
+def _load(files: "Sequence[str]") -> "Loaded":
+    """Return the tools of files, and Buddy's own; what is odd about them goes to stderr."""
     from buddy import wiring
     from buddy.interfaces.cli.printing import warn
     from buddy.interfaces.cli.progress import Bar
@@ -18,21 +19,19 @@ def _load(files: "Sequence[str]") -> "tuple[Toolbox, list[str]]":
     with Bar("loading"):
         loaded = wiring.tools(files, ExecutionConfig())
     warn(*(f"warning: {sentence}" for sentence in loaded.warnings))
-    return loaded.toolbox, loaded.warnings
+    return loaded
 
 
 def list_tools(args: argparse.Namespace) -> int:
     """List tools."""
-    from buddy.interfaces.cli.printing import emit, say, table
+    from buddy.interfaces.cli.printing import emit, table
 
-    toolbox, _ = _load(args.tools)
+    toolbox = _load(args.tools).toolbox
     found = [tool for name in toolbox.names() if (tool := toolbox.get(name)) is not None]
     if args.json:
         emit([_document(tool) for tool in found])
-    elif found:
-        table(("tool", "risk", "effect", "undo", "handlers", "summary"), [_row(tool) for tool in found])
     else:
-        say("no tools; give files with --tools FILE")
+        table(("tool", "risk", "effect", "undo", "handlers", "summary"), [_row(tool) for tool in found])
     return 0
 
 
@@ -57,7 +56,7 @@ def show(args: argparse.Namespace) -> int:
     from buddy.errors import BadInput
     from buddy.interfaces.cli.printing import emit, say
 
-    toolbox, _ = _load(args.tools)
+    toolbox = _load(args.tools).toolbox
     tool = toolbox.get(args.name)
     if tool is None:
         import difflib
@@ -81,8 +80,8 @@ def validate(args: argparse.Namespace) -> int:
     """Find all that is wrong with a catalogue; nothing is printed to stdout where something is."""
     from buddy.interfaces.cli.printing import counted, emit, say
 
-    toolbox, warnings = _load(args.tools)
-    names = list(toolbox.names())
+    loaded = _load(args.tools)
+    names, warnings = [one for one in loaded.toolbox.names() if one not in loaded.builtin], loaded.warnings
     if args.json:
         emit({"tools": names, "warnings": warnings})
     else:
@@ -126,6 +125,12 @@ INPUTS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 """Name -> schema of what people write; the outputs have their own names."""
 
+SANDBOX: dict[str, Callable[[], dict[str, Any]]] = {
+    "sandbox_policy": lambda: _published("buddy.model.sandbox", "SandboxPolicy"),
+    "sandbox_violation_log.jsonl": lambda: _published("buddy.model.violations", "ViolationLine"),
+}
+"""The same for what belongs to the sandbox."""
+
 
 def schema(args: argparse.Namespace) -> int:
     """Print the JSON Schema of a file, or the names that there are."""
@@ -134,7 +139,8 @@ def schema(args: argparse.Namespace) -> int:
     from buddy.projections.outputs import FLEET_SCHEMAS, SCHEMAS
     from buddy.projections.outputs import schema as output_schema
 
-    names = [*INPUTS, *SCHEMAS, *FLEET_SCHEMAS]
+    own = INPUTS | SANDBOX
+    names = [*INPUTS, *SCHEMAS, *FLEET_SCHEMAS, *SANDBOX]
     if args.name is None:
         if args.json:
             emit(names)
@@ -143,5 +149,5 @@ def schema(args: argparse.Namespace) -> int:
         return 0
     if args.name not in names:
         raise BadInput(f"schema: expected one of {', '.join(names)}, found {args.name!r}")
-    emit(INPUTS[args.name]() if args.name in INPUTS else output_schema(args.name))
+    emit(own[args.name]() if args.name in own else output_schema(args.name))
     return 0

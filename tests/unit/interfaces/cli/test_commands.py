@@ -55,6 +55,7 @@ def test_status_of_an_empty_home(capsys: pytest.CaptureFixture[str]) -> None:
         "runs       none",
         "approvals  0 waiting",
         "breakers   none open",
+        "sandbox    no violation",
     ]
 
 
@@ -194,7 +195,7 @@ def test_only_one_can_be_edited(capsys: pytest.CaptureFixture[str]) -> None:
 def test_tools_are_listed_shown_and_validated(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "t.toml").write_text(CATALOGUE)
     files = ("--tools", "t.toml")
-    assert "mail.send  HIGH  write   none" in said(capsys, "tools", "list", *files)
+    assert "mail.send       HIGH  write   none" in said(capsys, "tools", "list", *files)
     assert document(capsys, "tools", "list", *files)[0]["undo"] == "none"
     assert 'permissions     ["mail"]' in said(capsys, "tools", "show", "mail.send", *files)
     assert document(capsys, "tools", "show", "mail.send", *files)["timeout_s"] == 30.0
@@ -220,7 +221,8 @@ def test_every_schema_that_is_listed_is_one(capsys: pytest.CaptureFixture[str]) 
     names = said(capsys, "schema").split()
     assert names == document(capsys, "schema")
     fleet = {"predicted_tasks.jsonl", "predicted_schedule.jsonl", *FLEET_SCHEMAS}
-    assert set(names) == {"plan", "catalogue", "config", "policy", *SCHEMAS, *fleet}
+    sandbox = {"sandbox_policy", "sandbox_violation_log.jsonl"}
+    assert set(names) == {"plan", "catalogue", "config", "policy", *SCHEMAS, *fleet, *sandbox}
     for name in names:
         jsonschema_rs.meta.validate(document(capsys, "schema", name))
     assert "expected one of plan, catalogue" in told(capsys, "schema", "nope")
