@@ -30,6 +30,7 @@ def test_every_command_of_the_specification_is_there() -> None:
         "breaker": "list close",
         "keys": "create show",
         "tools": "list show validate",
+        "sandbox": "run doctor",
     }
     alone = "demo run check resume rollback cancel outputs verify explain resolve lock unlock status schema"
     nested = [f"buddy {group} {name}" for group, names in groups.items() for name in names.split()]
