@@ -99,6 +99,8 @@ class TestConfiguration:
     def test_sandbox(self) -> None:
         table = {names(row[0])[0]: row[2] for row in rows(section(CONFIGURATION, "## `sandbox`"))}
         defaults = structs.asdict(SandboxSettings())
+        assert table.pop("timeout_s") == "the policy's"
+        assert defaults.pop("timeout_s") is None
         assert table == {name: shown(value) for name, value in defaults.items()}
 
     @pytest.mark.parametrize(

@@ -75,14 +75,14 @@ class SandboxSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         policy: `spec`, `extended`, or the path of a TOML file with the fields of `SandboxPolicy`.
         require: the least isolation that will do; where it cannot be had the calls fail.
         workers: executions at once.
-        timeout_s: seconds that code may run where its call names none.
+        timeout_s: seconds that code may run where its call names none; None is what the policy says.
         max_timeout_s: seconds that a call may ask for.
     """
 
     policy: str = "spec"
     require: Literal["full", "standard"] = "standard"
     workers: Annotated[int, Meta(ge=1, le=64)] = 2
-    timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 5.0
+    timeout_s: Annotated[float, Meta(gt=0, le=3600)] | None = None
     max_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
 
 

@@ -198,7 +198,7 @@ class Sandboxes:
             raise InvalidArguments(
                 f"/timeout_s: expected at most {most:g}, the setting sandbox.max_timeout_s, found {asked:g}"
             )
-        return self.settings.timeout_s if asked is None else asked
+        return asked or self.settings.timeout_s or self.policy.timeout_s
 
     def note(self, ctx: CallContext, code: str, violations: Sequence[Violation]) -> str:
         """Write what a rehearsal found in code into the run's log; returns the id that its lines have.

@@ -109,6 +109,19 @@ def test_a_call_is_run_and_its_result_told(tmp_path: Path) -> None:
     assert bench.box.calls[-1] == ("1 + 2", None, 5.0)
 
 
+def test_a_call_that_names_no_time_has_that_of_the_setting_or_of_the_policy(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text("timeout_s = 2\n")
+    policy = str(tmp_path / "p.toml")
+    for settings, seconds in (
+        ({}, 5.0),
+        ({"policy": policy}, 2.0),
+        ({"policy": policy, "timeout_s": 3.0}, 3.0),
+    ):
+        bench = Bench(tmp_path, **settings)
+        bench.live()
+        assert bench.box.calls == [("1 + 2", None, seconds)]
+
+
 def test_a_sandbox_is_started_by_the_first_call_and_closed_with_the_run(tmp_path: Path) -> None:
     bench = Bench(tmp_path, policy="extended", workers=3)
     bench.mock(code="1")

@@ -318,9 +318,10 @@ def _contradictions(merged: _Layer) -> Iterator[str]:
             " which is for simulations in MOCK"
         )
     box = merged.get("sandbox")
-    if box is not None and box.value["timeout_s"] > box.value["max_timeout_s"]:
-        most, found = box.value["max_timeout_s"], box.value["timeout_s"]
-        yield f"{box.place}sandbox.timeout_s: expected at most max_timeout_s ({most:g}), found {found:g}"
+    if box is not None and (found := box.value["timeout_s"]) is not None:
+        most = box.value["max_timeout_s"]
+        if found > most:
+            yield f"{box.place}sandbox.timeout_s: expected at most max_timeout_s ({most:g}), found {found:g}"
     number, named = merged.get("num_agents"), merged.get("agents")
     if number is not None and named is not None and named.value:
         # Where it is what it is by default nobody asked for it.
