@@ -68,6 +68,9 @@ OUTPUT: dict[str, Any] = {
     },
     "required": ["value", "stdout", "execution_id", "isolation"],
 }
+LOOKED_AT = 32 * 1024
+"""Bytes of code that a rehearsal parses, in Buddy's own process, where a quarter of a MiB of the wrong kind
+takes the parser seconds; larger code is looked at in the sandbox alone."""
 QUEUE_S = 7_200.0
 """Seconds that a call may take with its wait for a free worker; the code has a deadline of its own."""
 
@@ -336,7 +339,8 @@ def _refuse(result: SandboxResult) -> None:
 
 def _found(code: str, policy: SandboxPolicy, given: frozenset[str]) -> tuple[Violation, ...]:
     """Return what a look at code finds, without running any of it."""
-    if not policy.check:
+    size = len(code.encode("utf-8", "surrogatepass"))
+    if not policy.check or LOOKED_AT < size <= policy.max_code_bytes:
         return ()
     from buddy.core import code_check
 

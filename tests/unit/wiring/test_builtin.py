@@ -26,7 +26,15 @@ from buddy.model.sandbox import (
 )
 from buddy.model.violations import NAME
 from buddy.ports import CallContext
-from buddy.wiring.builtin import EXECUTE, NoSandbox, Sandboxes, python_execute, tools, with_policy_placed
+from buddy.wiring.builtin import (
+    EXECUTE,
+    LOOKED_AT,
+    NoSandbox,
+    Sandboxes,
+    python_execute,
+    tools,
+    with_policy_placed,
+)
 
 RUN = "run_1"
 
@@ -261,6 +269,13 @@ def test_a_rehearsal_knows_nothing_of_the_result(tmp_path: Path) -> None:
     assert bench.mock(code="open + 1", inputs=references.UNKNOWN) is references.UNKNOWN
     with pytest.raises(CodeViolation):
         bench.mock(code="import socket", inputs={"n": references.UNKNOWN})
+
+
+def test_a_rehearsal_does_not_parse_large_code_and_refuses_what_no_policy_takes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    assert bench.mock(code="import socket\n" + "#" * LOOKED_AT) is references.UNKNOWN
+    with pytest.raises(CodeViolation, match="RESOURCE_LIMIT"):
+        bench.mock(code="#" * (256 * 1024 + 1))
 
 
 def test_a_policy_without_a_check_rehearses_anything(tmp_path: Path) -> None:
