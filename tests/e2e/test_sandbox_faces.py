@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from buddy import BadInput, ExecutionConfig, Harness, Mode, Sandbox, SandboxPolicy, wiring
+from buddy import BadInput, ClosedStop, ExecutionConfig, Harness, Mode, Sandbox, SandboxPolicy, wiring
 from buddy.journal.events import Rung
 from buddy.model.config import SandboxSettings
 from buddy.model.outcome import StepStatus
@@ -220,6 +220,15 @@ def test_a_policy_that_cannot_be_used_is_told_before_anything_runs(folder: Path)
     with pytest.raises(BadInput, match=r"none\.toml: expected a policy in TOML, found nothing there"):
         harness.run_sync(runs.plan({"one": execute("1", "a")}))
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("layer", ["policy", "kernel"])
+def test_a_run_that_cannot_log_a_violation_stops(layer: str, folder: Path) -> None:
+    (folder / "bare.toml").write_text(BARE)
+    (folder / "out" / NAME).mkdir(parents=True)
+    settings = SandboxSettings(policy="bare.toml" if layer == "kernel" else "spec")
+    with pytest.raises(ClosedStop, match="writing the violation log failed"):
+        runs.run(folder, runs.plan({"steal": FOUR_AGENTS["steal"]}), sandbox=settings)
 
 
 # from Python
