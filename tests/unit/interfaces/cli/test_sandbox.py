@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from buddy.core.violations import lines_of
 from buddy.errors import SandboxUnavailable
 from buddy.interfaces.cli.main import main
 from buddy.model.sandbox import (
@@ -21,6 +22,7 @@ from buddy.model.sandbox import (
     Violation,
     ViolationType,
 )
+from buddy.model.violations import NAME
 from buddy.wiring import sandbox
 
 CODE = "import math\nmath.sqrt(n)\n"
@@ -233,6 +235,28 @@ def test_an_end_by_a_limit_is_told(box: Box, capsys: pytest.CaptureFixture[str])
     box.answer = {"killed_by": KilledBy.MEMORY}
     assert main(["sandbox", "run", "code.py"]) == 6
     assert "memory: it used more memory than it may" in capsys.readouterr().err
+
+
+# the log
+
+
+def test_status_counts_by_type_and_shows_the_last(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = folder / "home"
+    home.mkdir()
+    (home / NAME).write_bytes(lines_of("ex_1", "1", [SOCKET], 5.0) + lines_of("ex_2", "1", [LATE], 9.0))
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "sandbox    3 NETWORK_ACCESS_ATTEMPT, 1 TIMEOUT by 2 executions",
+        "           last 1970-01-01T00:00:09 UTC: late (ex_2)",
+    ]
+
+
+def test_status_does_not_take_a_log_that_cannot_be_read_for_an_empty_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "home" / NAME).mkdir(parents=True)
+    assert main(["status"]) == 0
+    assert "sandbox    no violation; 1 unreadable in the logs" in capsys.readouterr().out
 
 
 # the doctor
