@@ -41,14 +41,14 @@ class Sandbox(sandbox.Sandbox):
         workers: int = 2,
         require: Require = "standard",
         log: Path | None = None,
-        **private: Any,
+        _without: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(
             policy,
             workers=workers,
             require=require,
             log=home_folder(os.environ) / NAME if log is None else log,
-            **private,
+            _without=_without,
         )
 
 
