@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from buddy.adapters.sandbox import verdicts
 from buddy.adapters.sandbox.kernel import abi, filters, namespaces, seccomp
-from buddy.adapters.sandbox.worker import START_S, Child
+from buddy.adapters.sandbox.worker import NO_DESCRIPTORS, START_S, Child
 from buddy.errors import SandboxUnavailable
 from buddy.model.sandbox import CodeError, KilledBy, Layer, SandboxPolicy, Violation, ViolationType
 
@@ -126,7 +126,9 @@ class Execution:
             said, rights, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
         except TimeoutError:
             raise SandboxUnavailable([f"a process was not sealed within {START_S:g} s"]) from None
-        if said == b"H" and rights:
+        if said == b"H":
+            if not rights:
+                raise SandboxUnavailable([NO_DESCRIPTORS])
             self.listener = int.from_bytes(rights[0][2][:4], sys.byteorder)
         elif said != b"S":
             with contextlib.suppress(OSError):
