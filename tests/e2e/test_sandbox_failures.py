@@ -14,6 +14,7 @@ import pytest
 
 from buddy.adapters.sandbox import Sandbox, seal
 from buddy.adapters.sandbox import sandbox as face
+from buddy.adapters.sandbox.kernel import limits
 from buddy.adapters.sandbox.settings import Settings
 from buddy.errors import SandboxUnavailable
 from buddy.model.sandbox import Isolation, SandboxPolicy, SandboxResult, Scratch
@@ -66,7 +67,8 @@ def test_a_replaced_zygote_holds_no_less(
         assert (result.value, result.isolation) == (42, Isolation.FULL)
 
 
-def test_a_private_folder_is_never_the_machines() -> None:
+def test_a_private_folder_is_never_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "restrict", lambda *_: pytest.fail("the next step was taken"))
     prepared = seal.Prepared(Settings(scratch_bytes=1 << 20, scratch_files=8), False, 0, -1, {})
     with pytest.raises(PermissionError, match="a private folder needs namespaces"):
         seal.seal(prepared, frozenset())
