@@ -6,13 +6,14 @@ import select
 import socket
 import sys
 import time
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from buddy.adapters.sandbox import verdicts
 from buddy.adapters.sandbox.kernel import abi, filters, namespaces, seccomp
+from buddy.adapters.sandbox.outcome import MOST_DEPTH
 from buddy.adapters.sandbox.worker import NO_DESCRIPTORS, START_S, Child
 from buddy.errors import SandboxUnavailable
 from buddy.model.sandbox import CodeError, KilledBy, Layer, SandboxPolicy, Violation, ViolationType
@@ -40,7 +41,7 @@ class Report(Struct, kw_only=True):
 
 class _Line(Struct, kw_only=True):
     report: Report | None = None
-    finding: tuple[ViolationType, str, int | None, Layer] | None = None
+    finding: tuple[ViolationType, str, int | None, Literal["policy", "facade"]] | None = None
 
 
 class _End(Struct, kw_only=True):
@@ -260,9 +261,8 @@ class Execution:
         """Read what came over the channel; the code may have written there too."""
         reports, strange = 0, 0
         for line in filter(None, bytes(self._said).split(b"\n", _MOST_LINES)):
-            try:
-                told = _LINES.decode(line)
-            except (msgspec.MsgspecError, RecursionError):
+            told = _understood(line)
+            if told is None:
                 strange += 1
                 continue
             if told.finding is not None and len(self.findings) < self._policy.max_violations:
@@ -278,5 +278,35 @@ class Execution:
             raise SandboxUnavailable(["the zygote of an execution is gone"]) from None
 
 
-def _finding(kind: ViolationType, details: str, line: int | None, layer: Layer) -> Violation:
-    return Violation(type=kind, details=details, layer=layer, authoritative=False, line=line)
+def _understood(line: bytes) -> _Line | None:
+    """Return what a line says, None where no runner would say so."""
+    try:
+        told = _LINES.decode(line)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    if told.report is not None and line.count(b"[") + line.count(b"{") > MOST_DEPTH:
+        return None if _is_deep(told.report.value) else told
+    return told
+
+
+def _finding(
+    kind: ViolationType, details: str, line: int | None, layer: Literal["policy", "facade"]
+) -> Violation:
+    return Violation(
+        type=kind, details=verdicts.shown(details), layer=Layer(layer), authoritative=False, line=line
+    )
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value has more levels than a runner lets through: to encode it may exhaust the stack."""
+    level: list[Any] = [[value]]
+    for _ in range(MOST_DEPTH + 1):
+        level = [
+            member
+            for part in level
+            for member in (part.values() if isinstance(part, dict) else part)
+            if isinstance(member, (list, dict))
+        ]
+        if not level:
+            return False
+    return True

@@ -53,6 +53,9 @@ _DOING = {
     ViolationType.SYSCALL_DENIED: "this system call is not allowed",
 }
 
+_SHOWN = 500
+"""Characters of a path or a sentence that are kept: an execution may not fill the disk by being denied."""
+
 
 def type_of(syscall: str) -> ViolationType:
     """Return what a denied call was an attempt at."""
@@ -82,17 +85,23 @@ def goes_astray(path: str, start: str, folder: str) -> bool:
     return inside != folder and not inside.startswith(f"{folder}/")
 
 
+def shown(text: str) -> str:
+    """Return what code wrote as part of a sentence: on one line, of a bounded length."""
+    cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return cut if cut.isprintable() else repr(cut)[1:-1]
+
+
 def denied(syscall: str, path: str) -> Violation:
     """Return the violation that a denied call is."""
     kind = type_of(syscall)
-    about = f" of {path}" if path else ""
+    about = f" of {shown(path)}" if path else ""
     return Violation(
         type=kind,
         details=f"{syscall}{about}: {_DOING[kind]}",
         layer=Layer.KERNEL,
         authoritative=True,
         syscall=syscall,
-        path=path,
+        path=path[:_SHOWN],
     )
 
 
