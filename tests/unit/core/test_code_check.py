@@ -99,7 +99,7 @@ def test_code_that_does_not_parse_or_nests_deeply_has_no_findings(code: str) -> 
 def test_depth_that_parses_is_read_without_recursion() -> None:
     tree = ast.parse("x = 1")
     inner: ast.expr = ast.Name("open", ast.Load(), lineno=7, col_offset=0)
-    for _ in range(100_000):
+    for _ in range(20_000):
         inner = ast.UnaryOp(ast.USub(), inner)
     tree.body = [ast.Expr(inner)]
     assert [(found.type, found.line) for found in judge(tree, SPEC)] == [(FILES, 7)]

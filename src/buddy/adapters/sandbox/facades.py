@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from buddy.adapters.sandbox.guards import formats, guarded, system
+from buddy.adapters.sandbox.outcome import CODE
 from buddy.core.code_rules import (
     BLOCKED_BUILTINS,
     BUILTIN,
@@ -32,14 +33,11 @@ from buddy.core.code_rules import (
 FORMATS = " formats"
 """Under this name, which no code can write, the guard of format calls is among the builtins."""
 
-CODE = "<code>"
-"""The file name of the code in tracebacks."""
-
 Tell = Callable[[str, str, int | None], None]
 """Takes what was refused: a violation type, a sentence, and the line of the code."""
 
 _OWN_MATTERS = frozenset({"__all__", "__file__", "__path__", "__cached__"})  # the interpreter asks for these
-_CONSTANTS = ("None", "True", "False", "Ellipsis", "NotImplemented", "__debug__", "__build_class__")
+_CONSTANTS = ("None", "True", "False", "Ellipsis", "NotImplemented", "__debug__")
 
 
 @lru_cache(maxsize=8)

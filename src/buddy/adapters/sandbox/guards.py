@@ -213,7 +213,7 @@ def _exit(status: Any = None, /) -> NoReturn:
 
 
 def _setrecursionlimit(limit: int, /) -> None:
-    sys.setrecursionlimit(min(limit, MOST_FRAMES))
+    sys.setrecursionlimit(min(operator.index(limit), MOST_FRAMES))
 
 
 _SYSTEM = (

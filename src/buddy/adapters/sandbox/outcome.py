@@ -125,8 +125,8 @@ def misread(error: BaseException) -> dict[str, Any]:
     if not isinstance(error, SyntaxError) or error.lineno is None:
         message = _message(error) or "the code is nested too deeply to be read"
         return outcome(error=_error(kind, message, None, f"{kind}: {message}"))
-    message = _sound(error.msg or "")
-    text = _sound(error.text or "").strip()[:MOST_DEPTH]
+    message = sound(error.msg or "")
+    text = sound(error.text or "").strip()[:MOST_DEPTH]
     shown = (
         f'  File "{CODE}", line {error.lineno}\n' + (f"    {text}\n" if text else "") + f"{kind}: {message}"
     )
@@ -160,7 +160,7 @@ def _error(name: str, message: str, line: int | None, traceback: str) -> dict[st
 
 
 def _type_name(value: Any) -> str:
-    return _sound(str.__str__(_NAME(type(value))))[:MOST_DEPTH]
+    return sound(str.__str__(_NAME(type(value))))[:MOST_DEPTH]
 
 
 def _message(error: BaseException) -> str:
@@ -168,11 +168,15 @@ def _message(error: BaseException) -> str:
         text = str.__str__(str(error))
     except BaseException:  # noqa: BLE001 - the code's own __str__ raises what it likes
         return "(its message cannot be told)"
-    return _sound(text[:MOST_MESSAGE])
+    return sound(text[:MOST_MESSAGE])
 
 
-def _sound(text: str) -> str:
-    """Text that UTF-8 can hold."""
+def sound(text: str) -> str:
+    """Text that UTF-8 can hold.
+
+    Args:
+        text: any.
+    """
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
@@ -182,7 +186,7 @@ def _frames(trace: TracebackType | None) -> list[tuple[int, str]]:
     while trace is not None:
         code = trace.tb_frame.f_code
         if type(code.co_filename) is str and code.co_filename == CODE:
-            found.append((trace.tb_lineno, _sound(str.__str__(code.co_name))))
+            found.append((trace.tb_lineno, sound(str.__str__(code.co_name))))
         trace = trace.tb_next
     return found
 
@@ -200,7 +204,7 @@ def _traceback(frames: list[tuple[int, str]], source: str, name: str, message: s
         at, function = frame
         told.append(f'  File "{CODE}", line {at}, in {function}')
         if at and 0 < at <= len(lines):
-            told.append("    " + _sound(lines[at - 1].strip()[:MOST_DEPTH]))
+            told.append("    " + sound(lines[at - 1].strip()[:MOST_DEPTH]))
     told.append(f"{name}: {message}" if message else name)
     return "\n".join(told)
 

@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from buddy.adapters.sandbox.facades import FORMATS, facades
-from buddy.adapters.sandbox.outcome import CODE, failed, misread, outcome, restore, settled, succeeded
+from buddy.adapters.sandbox.outcome import CODE, failed, misread, outcome, restore, settled, sound, succeeded
 from buddy.adapters.sandbox.preload import preload
 from buddy.adapters.sandbox.settings import Settings
 from buddy.core.code_check import MOST_FINDINGS, judge, oversize
@@ -24,6 +24,9 @@ VALUE = " value"
 
 POLICY, FACADE = "policy", "facade"
 """The layers that find something here."""
+
+MOST_DETAILS = 500
+"""Characters of a sentence that tells a finding: names that code makes up can be long."""
 
 _RESERVE = 1 << 18
 
@@ -50,6 +53,8 @@ def run(source: str, inputs: dict[str, Any], settings: Settings, note: Note | No
 
     def tell(finding: Finding) -> None:
         if len(findings) < MOST_FINDINGS:
+            kind, details, line, layer = finding
+            finding = kind, sound(details[:MOST_DETAILS]), line, layer
             findings.append(finding)
             if note is not None:
                 note(finding)

@@ -269,5 +269,12 @@ class TestSystem:
         code = "import sys\nsys.setrecursionlimit(10**9)\nsys.getrecursionlimit()"
         assert value(code) == MOST_FRAMES
 
+    def test_a_number_that_lies_about_its_size_is_held_to_it(self) -> None:
+        code = (
+            "import sys\nclass N(int):\n    def __lt__(s, o): return True\n    __gt__ = __lt__\n"
+            "sys.setrecursionlimit(N(10**6))\nsys.getrecursionlimit()"
+        )
+        assert value(code) == MOST_FRAMES
+
     def test_spec_has_none(self) -> None:
         assert ran("import sys", SPEC)["findings"][0][0] == "IMPORT_ALLOWLIST_VIOLATION"

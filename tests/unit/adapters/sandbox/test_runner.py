@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import buddy
 from buddy.adapters.sandbox import runner
@@ -112,6 +114,20 @@ class TestValue:
         settings = EXTENDED._replace(max_result_bytes=99)
         assert value("'a' * 97", settings) == "a" * 97
         assert value("'é' * 48", settings) == "é" * 48
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_any_json_comes_back_as_it_went_in(given_value: Any) -> None:
+    told = ran("x", x=given_value)
+    assert told["value"] == given_value
+    assert json.loads(encode(told)) == told
 
 
 class TestError:
@@ -240,6 +256,12 @@ class TestFindings:
     def test_a_flood_of_them_is_capped(self) -> None:
         code = "for _ in range(1000):\n    try:\n        open('a')\n    except NameError:\n        pass"
         assert len(ran(code, UNCHECKED)["findings"]) == MOST_FINDINGS
+
+    def test_a_name_that_code_makes_up_is_cut_and_is_text(self) -> None:
+        told = ran("__import__('\\ud800' + 'a' * 99_999)", UNCHECKED)
+        assert told["findings"][0][1].startswith("`?aaa")
+        assert len(told["findings"][0][1]) == runner.MOST_DETAILS
+        assert json.loads(encode(told)) == told
 
     def test_without_check_and_facades_everything_is_there(self) -> None:
         assert value("import os\ngetattr(os, 'getpid')()", BARE) == os.getpid()
