@@ -106,7 +106,7 @@ OPEN_UNDERSCORES = frozenset(
             "init new post_init init_subclass repr str bytes format bool hash eq ne lt le gt ge len "
             "length_hint iter next reversed contains getitem setitem delitem missing call enter exit int "
             "float complex index round trunc floor ceil abs neg pos invert copy deepcopy name qualname doc "
-            "class members"
+            "class members cause context notes"
         )
     }
     | {"_asdict", "_replace", "_make", "_fields", "_field_defaults", "_value_", "_name_"}

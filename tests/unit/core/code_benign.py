@@ -455,6 +455,16 @@ finally:
     done = True
 told
 """,
+    "exception_cause": """
+try:
+    try:
+        1 / 0
+    except ZeroDivisionError as e:
+        raise ValueError('outer') from e
+except ValueError as e:
+    told = str(e.__cause__)
+told
+""",
     "exception_group": """
 try:
     raise ExceptionGroup('g', [ValueError(1)])

@@ -380,6 +380,20 @@ def test_no_file_is_touched_once_everything_is_loaded(tmp_path: Path) -> None:
     assert calls <= allowed | {"clock_gettime", "clock_getres", "rt_sigprocmask", "futex", "mprotect"}
 
 
+@pytest.mark.parametrize(("facades", "found"), [(True, "ModuleNotFoundError"), (False, "sqlite3")])
+def test_under_facades_nothing_more_can_be_imported(facades: bool, found: str) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {SOURCE!r}); import buddy.adapters.sandbox.runner as r\n"
+        f"r.preload(('math', 'no_such_module'), r.Settings(('math',), facades={facades}))\n"
+        "try:\n    import sqlite3\n    print(sqlite3.__name__)\n"
+        "except ImportError as e:\n    print(type(e).__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == found
+
+
 def test_the_child_s_modules_load_nothing_but_the_standard_library() -> None:
     code = (
         f"import sys; sys.path.insert(0, {SOURCE!r}); import buddy.adapters.sandbox.runner as r, sysconfig; "
