@@ -6,7 +6,6 @@ error is told from the interpreter's own records. Nothing raises because of what
 
 import builtins
 import errno
-import sys
 from types import TracebackType
 from typing import Any
 
@@ -34,8 +33,6 @@ _ERRNO = OSError.__dict__["errno"].__get__
 _TRACE = BaseException.__dict__["__traceback__"].__get__
 _STATUS = SystemExit.__dict__["code"].__get__
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_getlimit, _gettrace, _getprofile = sys.getrecursionlimit, sys.gettrace, sys.getprofile
-_setlimit, _settrace, _setprofile = sys.setrecursionlimit, sys.settrace, sys.setprofile
 
 
 class _Unfit(Exception):
@@ -51,25 +48,6 @@ def _no_default(value: Any) -> Any:
 
 
 _encoder = make_encoder(None, _no_default, encode_basestring, None, ":", ",", False, False, False)
-
-
-def settled() -> tuple[int, Any, Any]:
-    """What code may set that would disturb what follows it: recursion limit, trace and profile functions."""
-    return _getlimit(), _gettrace(), _getprofile()
-
-
-def restore(before: tuple[int, Any, Any]) -> None:
-    """Takes back what the code has set.
-
-    Args:
-        before: as `settled` gave it.
-    """
-    limit, trace, profile = before
-    _setlimit(limit)
-    if _gettrace() is not trace:
-        _settrace(trace)
-    if _getprofile() is not profile:
-        _setprofile(profile)
 
 
 def outcome(
