@@ -264,6 +264,8 @@ def buddy(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
     [
         ("print('hi')\nn * 2", ["--input", "n=21"], 0, "hi\n42\n", "isolation "),
         ("a = 1\na / 0", [], 1, "", "line 2: ZeroDivisionError: division by zero | a / 0"),
+        ("x = 1\ndef f(:", [], 1, "", "line 2: SyntaxError: invalid syntax | def f(:"),
+        ("return 1", [], 1, "", "line 1: SyntaxError: 'return' outside function | return 1"),
         ("import socket", [], 5, "", "NETWORK_ACCESS_ATTEMPT on line 1"),
         ("while True:\n    pass", ["--timeout", "0.2"], 6, "", "timeout: it ran for longer than it may"),
         ("[0] * 10**9", [], 6, "", "memory: it used more memory than it may"),

@@ -233,7 +233,9 @@ class Execution:
                 seccomp.go_on(self.listener, heard.cookie)
                 return
             paths = [(astray[0], "")]
-        self._keep(verdicts.denied(name, paths[0][0] if paths else ""))
+        path = paths[0][0] if paths else ""
+        if not verdicts.is_the_parser(name, path):
+            self._keep(verdicts.denied(name, path))
         self._denied += 1
         if self._denied >= self._policy.max_violations:
             self.kill(KilledBy.VIOLATIONS)

@@ -91,6 +91,14 @@ def shown(text: str) -> str:
     return cut if cut.isprintable() else repr(cut)[1:-1]
 
 
+def is_the_parser(syscall: str, path: str) -> bool:
+    """Return whether a denied call is Python's own: to show a syntax error it looks for the file of the code.
+
+    Code that asks for a file of that name is denied it as well, and only not told of.
+    """
+    return syscall in {"open", "openat"} and path == "<code>"
+
+
 def denied(syscall: str, path: str) -> Violation:
     """Return the violation that a denied call is."""
     kind = type_of(syscall)
