@@ -1,0 +1,244 @@
+"""Forged verdicts, descriptors that are not the code's business, and things left for the next execution."""
+
+from sandbox.attack import BUILTIN, CALL, FILE, IMPORT, NET, Attack, Layer, Setting, Types, direct
+
+FIRST = r"""
+import os
+try:
+    os.stat(CANARY)
+except OSError:
+    pass
+"""
+"""Something that is denied, which the rest then tries to hide."""
+
+GOOD = r"""
+import json
+report = {"value": "owned", "error": None, "findings": [], "ended": None, "ok": True, "violations": []}
+lines = [json.dumps(thing).encode() + b"\n" for thing in
+         (report, {"report": report}, {"ok": True}, {"code": 0}, {"result": report}, {"end": {"code": 0}})]
+"""
+
+
+def forge(name: str, code: str, *, also: Types = (), technique: str = "forged results") -> Attack:
+    """Something denied, then a try to have it pass for nothing."""
+    return direct(name, technique, FILE, FIRST + code, also=also)
+
+
+FORGERY = (
+    forge(
+        "report-on-every-descriptor",
+        GOOD
+        + r"""
+for fd in range(64):
+    for line in lines:
+        try:
+            os.write(fd, line)
+        except OSError:
+            pass
+os._exit(0)
+""",
+    ),
+    forge("quiet-exit", "os._exit(0)"),
+    forge("exit-by-exception", "raise SystemExit(0)"),
+    forge("exit-by-a-code", "os._exit(72)"),
+    forge(
+        "report-in-frames-of-many-kinds",
+        GOOD
+        + r"""
+import struct
+for fd in range(1, 32):
+    for line in lines:
+        for head in ("=I", "!I", "=Q", "!Q", "=H"):
+            try:
+                os.write(fd, struct.pack(head, len(line)) + line)
+            except OSError:
+                pass
+os._exit(0)
+""",
+    ),
+    forge(
+        "end-forged", 'os.write(3, b\'{"end": {"code": 0, "cpu_s": 0, "memory_kb": 1}}\\n\' * 3)\nos._exit(0)'
+    ),
+    forge("report-then-hang", GOOD + "os.write(3, lines[1])\nimport time\ntime.sleep(0.1)\nos._exit(0)"),
+    forge("report-then-crash", GOOD + "os.write(3, lines[1])\nos.abort()", also=(CALL,)),
+    forge(
+        "report-of-nonsense", "os.write(3, b'\\xff\\x00[[[{' + b'[' * 100000 + b'\\n' * 1000)\nos._exit(0)"
+    ),
+    forge(
+        "report-of-wrong-types",
+        'os.write(3, b\'{"report": {"value": 1, "error": 5}}\\n{"finding": 7}\\n\')\nos._exit(0)',
+    ),
+    forge(
+        "findings-forged",
+        'os.write(3, b\'{"finding": ["TIMEOUT", "x", 1, "kernel"]}\\n\' * 5000)\nos._exit(0)',
+    ),
+    forge(
+        "channel-closed",
+        "for fd in range(64):\n    try:\n        os.close(fd)\n    except OSError:\n        pass\nos._exit(0)",
+    ),
+    forge("crash", "import ctypes\nctypes.string_at(0)", also=(CALL,)),
+    forge(
+        "runner-patched",
+        r"""
+import sys
+for name, module in list(sys.modules.items()):
+    for what in ("run", "_run", "note", "dumps", "check"):
+        if "sandbox" in name and hasattr(module, what):
+            setattr(module, what, lambda *a, **k: {"value": "owned", "error": None, "findings": [], "ended": None})
+import json
+json.dumps = lambda *a, **k: '{"report": {"value": "owned"}}'
+""",
+    ),
+    forge(
+        "callers-patched",
+        r"""
+import sys
+frame = sys._getframe(0)
+while frame is not None:
+    for value in list(frame.f_locals.values()):
+        if isinstance(value, list):
+            value.clear()
+        if isinstance(value, dict) and "report" in value:
+            value.clear()
+    frame = frame.f_back
+""",
+    ),
+    forge(
+        "objects-patched",
+        r"""
+import gc
+for thing in gc.get_objects():
+    if isinstance(thing, list) and len(thing) < 20:
+        thing.clear()
+os._exit(0)
+""",
+        also=(CALL,),
+    ),
+    forge(
+        "end-at-exit",
+        r"""
+import atexit
+atexit.register(os.write, 3, b'{"report": {"value": "owned"}}\n')
+class Last:
+    def __del__(self, write=os.write):
+        write(3, b'{"report": {"value": "owned"}}\n')
+last = Last()
+""",
+    ),
+    direct(
+        "read-every-descriptor",
+        "inherited descriptors",
+        CALL,
+        r"""
+import os, stat
+for fd in [0] + list(range(3, 1024)):
+    try:
+        kind = os.fstat(fd).st_mode
+    except OSError:
+        continue
+    if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
+        print("LEAK: a file at", fd, os.read(fd, 99) if stat.S_ISREG(kind) else "")
+    elif fd > 3:
+        print("LEAK: a descriptor", fd, oct(kind))
+os.write(0, b"x")
+""",
+        only=(Setting.AS_IS, Setting.BARE),
+    ),
+    direct(
+        "seek-and-read-descriptors",
+        "inherited descriptors",
+        FILE,
+        "import os\nfor fd in range(64):\n    try:\n        print('LEAK:', os.pread(fd, 99, 0))\n    except OSError:\n        pass",
+    ),
+    direct(
+        "duplicate-descriptors",
+        "inherited descriptors",
+        CALL,
+        "import os\nfor fd in range(64):\n    try:\n        os.dup2(1, fd)\n        print('LEAK:', fd)\n"
+        "    except OSError:\n        pass",
+    ),
+    direct(
+        "listener-of-the-kernel",
+        "inherited descriptors",
+        CALL,
+        r"""
+import fcntl
+for fd in range(64):
+    for request in (0xC0502100, 0xC0182101, 0x40082102, 0x40182103):
+        try:
+            fcntl.ioctl(fd, request, bytearray(80))
+            print("LEAK: hears the kernel at", fd)
+        except OSError:
+            pass
+""",
+        refused=IMPORT,
+    ),
+    direct(
+        "type-into-a-terminal",
+        "inherited descriptors",
+        CALL,
+        "import fcntl\nfor fd in range(3):\n    try:\n        fcntl.ioctl(fd, 0x5412, b'x')\n"
+        "        print('LEAK: typed')\n    except OSError:\n        pass",
+        refused=IMPORT,
+    ),
+    direct(
+        "folder-of-a-descriptor",
+        "inherited descriptors",
+        FILE,
+        "import os\nfor fd in range(64):\n    try:\n        print('LEAK:', os.listdir(fd))\n    except OSError:\n        pass",
+        also=(CALL,),
+    ),
+    direct(
+        "builtins-changed-for-the-next",
+        "residue",
+        FILE,
+        "import builtins, os\nbuiltins.residue = 1\nbuiltins.len = lambda x: 42\nos.stat(CANARY)",
+        refused=IMPORT,
+    ),
+    direct(
+        "modules-changed-for-the-next",
+        "residue",
+        FILE,
+        "import sys, json, math, os\nmath.pi = 3\njson.dumps = None\nsys.modules['residue'] = sys\n"
+        "os.environ['RESIDUE'] = '1'\nos.stat(CANARY)",
+    ),
+    direct(
+        "settings-changed-for-the-next",
+        "residue",
+        FILE,
+        "import sys, gc, os, decimal, random\nsys.setrecursionlimit(50000)\ngc.disable()\nrandom.seed(1)\n"
+        "decimal.getcontext().prec = 3\nsys.path.append('/residue')\nos.stat(CANARY)",
+    ),
+    direct(
+        "signals-changed-for-the-next",
+        "residue",
+        FILE,
+        "import signal, os\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.signal(signal.SIGUSR1, print)\nos.stat(CANARY)",
+        refused=IMPORT,
+    ),
+    direct(
+        "secret-kept-in-memory",
+        "residue",
+        FILE,
+        "import sys, os\nsys.kept = ['RESI' + 'DUE'] * 1000\nsys.intern('RESI' + 'DUE')\nos.stat(CANARY)",
+    ),
+    direct("mask-changed-for-the-next", "residue", FILE, "import os\nos.umask(0)\nos.stat(CANARY)"),
+    direct(
+        "shared-memory-of-python",
+        "residue",
+        FILE,
+        "from multiprocessing import shared_memory\n"
+        "s = shared_memory.SharedMemory('buddy-residue', True, 64)\nprint('LEAK: shared')",
+        refused=IMPORT,
+        also=(CALL, NET),
+    ),
+    Attack(
+        name="facade-changed-for-the-next",
+        technique="residue",
+        code="import math\nmath.pi = 3\nimport json\njson.dumps = len\nopen(CANARY)",
+        as_is=(FILE, BUILTIN),
+        no_check=(FILE, BUILTIN),
+        bare=(FILE,),
+        holds=Layer.KERNEL,
+    ),
+)
