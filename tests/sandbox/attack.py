@@ -1,4 +1,4 @@
-"""One attack: code that tries something harmful in a way that can be seen from outside, and what has to be noted."""
+"""One attack: code that tries harm in a way that can be seen from outside, and what has to be noted."""
 
 from enum import Enum
 
@@ -32,9 +32,9 @@ class Setting(Enum):
 class Attack(Struct, frozen=True, kw_only=True):
     """Code that tries something harmful.
 
-    The code finds these names: CANARY (a file with a secret), MARKER (a path that does not exist), TCP, UDP (ports of
-    127.0.0.1), UNIX, ABSTRACT (sockets that listen), VICTIM, HARNESS (processes), NR (numbers of system calls).
-    What it gets hold of it prints after `LEAK:`.
+    The code finds these names: CANARY (a file with a secret), MARKER (a path that does not exist), TCP, UDP
+    (ports of 127.0.0.1), UNIX, ABSTRACT (sockets that listen), VICTIM, HARNESS (processes), NR (numbers of
+    system calls). What it gets hold of it prints after `LEAK:`.
 
     Attributes:
         name: unique.
@@ -49,6 +49,7 @@ class Attack(Struct, frozen=True, kw_only=True):
         alone: it succeeds in a Python without a sandbox, and does no lasting harm there.
         timeout_s: deadline, seconds.
         only: the settings that it makes sense in.
+        full: it is stopped by full isolation alone.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Attack(Struct, frozen=True, kw_only=True):
     alone: bool = False
     timeout_s: float = 2.0
     only: tuple[Setting, ...] = tuple(Setting)
+    full: bool = False
 
     def right(self, setting: Setting) -> Types:
         """The types of which one has to be noted in a setting; none where the code just fails."""
@@ -78,11 +80,14 @@ def real():
     for kind in ().__class__.__base__.__subclasses__():
         if kind.__name__ == "_wrap_close":
             return kind.__init__.__globals__["__builtins__"]
-space = dict(__builtins__=real(), __name__="__main__", CANARY=CANARY, MARKER=MARKER, TCP=TCP, UDP=UDP, UNIX=UNIX,
-             ABSTRACT=ABSTRACT, VICTIM=VICTIM, HARNESS=HARNESS, NR=NR)
-real()["__import__"]("sys").path[:] = ["/usr/lib/python3.11"]
-real()["exec"]({code!r}, space)
+space = dict(__builtins__=real(), __name__="__main__", CANARY=CANARY, MARKER=MARKER, TCP=TCP, UDP=UDP,
+             UNIX=UNIX, ABSTRACT=ABSTRACT, VICTIM=VICTIM, HARNESS=HARNESS, NR=NR)
+try:
+    real()["exec"]({code!r}, space)
+except ModuleNotFoundError as error:
+    print("LEAK:", real()["open"]("/usr/lib/python3/" + error.name).read())
 """
+"""From within the facades to the real builtins; a module that is not there is looked for in files."""
 
 
 def gadget(
@@ -94,6 +99,7 @@ def gadget(
     sees: Types = (BUILTIN,),
     policy: str = "spec",
     alone: bool = True,
+    quiet: bool = False,
     only: tuple[Setting, ...] = tuple(Setting),
 ) -> Attack:
     """A way through the language to something that the kernel has to stop.
@@ -106,6 +112,7 @@ def gadget(
         sees: what the check has to note.
         policy: of the attack.
         alone: of the attack.
+        quiet: under the facades what it looks for is not there, so that it fails as by a mistake.
         only: of the attack.
     """
     return Attack(
@@ -113,7 +120,7 @@ def gadget(
         technique=technique,
         code=code,
         as_is=(*sees, ends),
-        no_check=(*sees, ends),
+        no_check=FAILS if quiet else (*sees, ends),
         bare=(ends,),
         policy=policy,
         alone=alone,
@@ -135,8 +142,8 @@ def direct(
 ) -> Attack:
     """Something that only the kernel can stop once the modules are there.
 
-    With the facades alone it starts from the real builtins; a module that is not loaded then has to be read, which is
-    an attempt on a file.
+    With the facades alone it starts from the real builtins; a module that is not loaded then has to be read,
+    which is an attempt on a file.
 
     Args:
         name: of the attack.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,20 +11,24 @@ from typing import Any, Self
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from sandbox.attack import Attack, Setting
-from sandbox.world import World, family
 
 from buddy.adapters.sandbox import Sandbox
 from buddy.model.sandbox import (
     EXTENDED_IMPORTS,
     POLICIES,
     SPEC_IMPORTS,
+    Isolation,
     Layer,
     SandboxPolicy,
     SandboxResult,
     Scratch,
 )
+from sandbox.attack import Attack, Setting
+from sandbox.world import World, family
 
+WARM_S = 0.1
+"""Seconds within which a sandbox has all the processes that it keeps."""
+_LEAK = re.compile(r"LEAK:\s*\S")
 SLACK_S = 1.0
 """Seconds over its deadline that an execution may take on a machine that is busy."""
 
@@ -31,10 +36,38 @@ EVERYTHING = (
     *SPEC_IMPORTS,
     *EXTENDED_IMPORTS,
     *(
-        "os io socket subprocess ctypes signal multiprocessing multiprocessing.shared_memory multiprocessing.connection "
-        "threading mmap resource fcntl select pickle importlib pathlib shutil tempfile glob http.client urllib.request "
-        "asyncio concurrent.futures pty codecs linecache runpy marshal copyreg gc builtins atexit inspect struct stat"
-    ).split(),
+        "os",
+        "io",
+        "socket",
+        "subprocess",
+        "ctypes",
+        "signal",
+        "threading",
+        "mmap",
+        "resource",
+        "fcntl",
+        "select",
+    ),
+    *(
+        "multiprocessing",
+        "multiprocessing.shared_memory",
+        "multiprocessing.connection",
+        "pickle",
+        "importlib",
+    ),
+    *("pathlib", "shutil", "tempfile", "glob", "pty", "codecs", "linecache", "runpy", "pkgutil", "marshal"),
+    *(
+        "copyreg",
+        "gc",
+        "builtins",
+        "atexit",
+        "inspect",
+        "struct",
+        "stat",
+        "asyncio",
+        "concurrent.futures.thread",
+    ),
+    *("http.client", "urllib.request", "mimetypes", "encodings.idna", "unicodedata"),
 )
 """What is loaded where the kernel alone is tested, so that no import is in its way."""
 
@@ -140,9 +173,12 @@ class Arena:
 
     def __enter__(self) -> Self:
         self.box.__enter__()
-        if self._probe:
-            self._clean = self._look()
+        self._clean = self._look()
+        until = time.monotonic() + WARM_S
         self._family = family(os.getpid())
+        while time.monotonic() < until:  # the next process is on its way
+            self._family = max(family(os.getpid()), self._family, key=len)
+            time.sleep(0.01)
         return self
 
     def __exit__(self, *problem: Any) -> None:
@@ -155,6 +191,10 @@ class Arena:
         result = self.box.execute(code, timeout_s=10)
         assert result.error is None, result.error
         return result.value
+
+    def fits(self, attack: Attack) -> bool:
+        """Return whether this machine can be expected to stop an attack."""
+        return self.box.isolation is Isolation.FULL or not attack.full
 
     def try_(self, attack: Attack) -> Seen:
         """Run an attack and look at what it did."""
@@ -185,7 +225,7 @@ class Arena:
         return [json.loads(line) for line in text.splitlines()]
 
     def _left(self) -> str:
-        """Wait for what ends by itself; a sandbox may hold as many processes as it had, whichever they are."""
+        """Wait for what ends by itself; a sandbox may hold as many processes as it had."""
         until = time.monotonic() + 2.0
         while True:
             now = family(os.getpid())
@@ -215,7 +255,7 @@ def breaches(seen: Seen, secret: str) -> list[str]:
     shown = json.dumps(msgspec.to_builtins(result))
     if secret in shown:
         found.append("the secret is in the result")
-    if "LEAK:" in result.stdout or "LEAK:" in json.dumps(result.value):
+    if _LEAK.search(result.stdout) or _LEAK.search(json.dumps(result.value)):
         found.append(f"it got {result.stdout[:200]!r}")
     if result.ok:
         found.append("it passed for harmless code")
@@ -237,7 +277,7 @@ def noted(seen: Seen) -> set[str]:
 
 
 def has_right_type(seen: Seen) -> bool:
-    """Return whether what was noted is what it was; bare, nothing but the kernel and the supervisor can note it."""
+    """Return whether what was noted is what it was; bare, the kernel or the supervisor has to have."""
     right = seen.attack.right(seen.setting)
     bare = seen.setting is Setting.BARE
     return not right or any(

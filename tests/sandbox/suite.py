@@ -5,10 +5,14 @@ from sandbox.attacks.files import FILES
 from sandbox.attacks.forgery import FORGERY
 from sandbox.attacks.frames import FRAMES
 from sandbox.attacks.imports import IMPORTS
+from sandbox.attacks.kernel import KERNEL
+from sandbox.attacks.layers import LAYERS
 from sandbox.attacks.limits import LIMITS
+from sandbox.attacks.names import NAMES
 from sandbox.attacks.network import NETWORK
 from sandbox.attacks.processes import PROCESSES
 from sandbox.attacks.scratch import SCRATCH
+from sandbox.attacks.signals import SIGNALS
 from sandbox.attacks.strings import STRINGS
 from sandbox.attacks.syntax import SYNTAX
 from sandbox.attacks.walks import WALKS
@@ -20,10 +24,14 @@ ATTACKS: tuple[Attack, ...] = (
     *IMPORTS,
     *SYNTAX,
     *PROCESSES,
+    *SIGNALS,
+    *KERNEL,
     *NETWORK,
     *FILES,
+    *NAMES,
     *SCRATCH,
     *LIMITS,
+    *LAYERS,
     *FORGERY,
 )
 

@@ -7,7 +7,11 @@ import sys
 from sandbox.attack import Attack
 from sandbox.world import World
 
-_START = "import json, sys; task = json.load(sys.stdin); exec(compile(task['code'], '<code>', 'exec'), task['inputs'])"
+_START = """
+import json, sys
+task = json.load(sys.stdin)
+exec(compile(task["code"], "<code>", "exec"), task["inputs"])
+"""
 
 
 def achieved(attack: Attack, world: World) -> list[str]:

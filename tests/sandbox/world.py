@@ -133,7 +133,7 @@ def state_of(pid: int) -> str:
 
 
 def family(pid: int) -> dict[int, int]:
-    """Return the processes below a process, each with the number of its threads; dead ones that wait are not counted."""
+    """Return the living processes below a process, each with the number of its threads."""
     found = {}
     with contextlib.suppress(OSError):
         threads = os.listdir(f"/proc/{pid}/task")

@@ -1,6 +1,6 @@
 """Forged verdicts, descriptors that are not the code's business, and things left for the next execution."""
 
-from sandbox.attack import BUILTIN, CALL, FILE, IMPORT, NET, Attack, Layer, Setting, Types, direct
+from sandbox.attack import BUILTIN, CALL, FILE, IMPORT, NET, RUN, Attack, Layer, Setting, Types, direct
 
 FIRST = r"""
 import os
@@ -59,7 +59,16 @@ os._exit(0)
     forge(
         "end-forged", 'os.write(3, b\'{"end": {"code": 0, "cpu_s": 0, "memory_kb": 1}}\\n\' * 3)\nos._exit(0)'
     ),
-    forge("report-then-hang", GOOD + "os.write(3, lines[1])\nimport time\ntime.sleep(0.1)\nos._exit(0)"),
+    forge(
+        "report-then-hang",
+        GOOD
+        + r"""
+os.write(3, lines[1])
+import time
+time.sleep(0.1)
+os._exit(0)
+""",
+    ),
     forge("report-then-crash", GOOD + "os.write(3, lines[1])\nos.abort()", also=(CALL,)),
     forge(
         "report-of-nonsense", "os.write(3, b'\\xff\\x00[[[{' + b'[' * 100000 + b'\\n' * 1000)\nos._exit(0)"
@@ -74,7 +83,14 @@ os._exit(0)
     ),
     forge(
         "channel-closed",
-        "for fd in range(64):\n    try:\n        os.close(fd)\n    except OSError:\n        pass\nos._exit(0)",
+        r"""
+for fd in range(64):
+    try:
+        os.close(fd)
+    except OSError:
+        pass
+os._exit(0)
+""",
     ),
     forge("crash", "import ctypes\nctypes.string_at(0)", also=(CALL,)),
     forge(
@@ -84,7 +100,7 @@ import sys
 for name, module in list(sys.modules.items()):
     for what in ("run", "_run", "note", "dumps", "check"):
         if "sandbox" in name and hasattr(module, what):
-            setattr(module, what, lambda *a, **k: {"value": "owned", "error": None, "findings": [], "ended": None})
+            setattr(module, what, lambda *a, **k: {"value": "owned", "error": None, "ended": None})
 import json
 json.dumps = lambda *a, **k: '{"report": {"value": "owned"}}'
 """,
@@ -128,10 +144,10 @@ last = Last()
     direct(
         "read-every-descriptor",
         "inherited descriptors",
-        CALL,
+        FILE,
         r"""
 import os, stat
-for fd in [0] + list(range(3, 1024)):
+for fd in [0, *range(3, 64)]:
     try:
         kind = os.fstat(fd).st_mode
     except OSError:
@@ -142,20 +158,35 @@ for fd in [0] + list(range(3, 1024)):
         print("LEAK: a descriptor", fd, oct(kind))
 os.write(0, b"x")
 """,
+        also=(CALL,),
         only=(Setting.AS_IS, Setting.BARE),
     ),
     direct(
         "seek-and-read-descriptors",
         "inherited descriptors",
         FILE,
-        "import os\nfor fd in range(64):\n    try:\n        print('LEAK:', os.pread(fd, 99, 0))\n    except OSError:\n        pass",
+        r"""
+import os
+for fd in range(64):
+    try:
+        print('LEAK:', os.pread(fd, 99, 0))
+    except OSError:
+        pass
+""",
     ),
     direct(
         "duplicate-descriptors",
         "inherited descriptors",
         CALL,
-        "import os\nfor fd in range(64):\n    try:\n        os.dup2(1, fd)\n        print('LEAK:', fd)\n"
-        "    except OSError:\n        pass",
+        r"""
+import os
+for fd in range(64):
+    try:
+        os.dup2(1, fd)
+        print('LEAK:', fd)
+    except OSError:
+        pass
+""",
     ),
     direct(
         "listener-of-the-kernel",
@@ -171,71 +202,131 @@ for fd in range(64):
         except OSError:
             pass
 """,
-        refused=IMPORT,
+        refused=FILE,
     ),
     direct(
         "type-into-a-terminal",
         "inherited descriptors",
         CALL,
-        "import fcntl\nfor fd in range(3):\n    try:\n        fcntl.ioctl(fd, 0x5412, b'x')\n"
-        "        print('LEAK: typed')\n    except OSError:\n        pass",
-        refused=IMPORT,
+        r"""
+import fcntl
+for fd in range(3):
+    try:
+        fcntl.ioctl(fd, 0x5412, b'x')
+        print('LEAK: typed')
+    except OSError:
+        pass
+""",
+        refused=FILE,
     ),
     direct(
         "folder-of-a-descriptor",
         "inherited descriptors",
         FILE,
-        "import os\nfor fd in range(64):\n    try:\n        print('LEAK:', os.listdir(fd))\n    except OSError:\n        pass",
+        r"""
+import os
+for fd in range(64):
+    try:
+        print('LEAK:', os.listdir(fd))
+    except OSError:
+        pass
+""",
         also=(CALL,),
     ),
     direct(
         "builtins-changed-for-the-next",
         "residue",
         FILE,
-        "import builtins, os\nbuiltins.residue = 1\nbuiltins.len = lambda x: 42\nos.stat(CANARY)",
+        r"""
+import builtins, os
+builtins.residue = 1
+builtins.len = lambda x: 42
+os.stat(CANARY)
+""",
         refused=IMPORT,
     ),
     direct(
         "modules-changed-for-the-next",
         "residue",
         FILE,
-        "import sys, json, math, os\nmath.pi = 3\njson.dumps = None\nsys.modules['residue'] = sys\n"
-        "os.environ['RESIDUE'] = '1'\nos.stat(CANARY)",
+        r"""
+import sys, json, math, os
+math.pi = 3
+json.dumps = None
+sys.modules['residue'] = sys
+os.environ['RESIDUE'] = '1'
+os.stat(CANARY)
+""",
     ),
     direct(
         "settings-changed-for-the-next",
         "residue",
         FILE,
-        "import sys, gc, os, decimal, random\nsys.setrecursionlimit(50000)\ngc.disable()\nrandom.seed(1)\n"
-        "decimal.getcontext().prec = 3\nsys.path.append('/residue')\nos.stat(CANARY)",
+        r"""
+import sys, gc, os, decimal, random
+sys.setrecursionlimit(50000)
+gc.disable()
+random.seed(1)
+decimal.getcontext().prec = 3
+sys.path.append('/residue')
+os.stat(CANARY)
+""",
     ),
     direct(
         "signals-changed-for-the-next",
         "residue",
         FILE,
-        "import signal, os\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.signal(signal.SIGUSR1, print)\nos.stat(CANARY)",
+        r"""
+import signal, os
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGUSR1, print)
+os.stat(CANARY)
+""",
         refused=IMPORT,
     ),
     direct(
         "secret-kept-in-memory",
         "residue",
         FILE,
-        "import sys, os\nsys.kept = ['RESI' + 'DUE'] * 1000\nsys.intern('RESI' + 'DUE')\nos.stat(CANARY)",
+        r"""
+import sys, os
+sys.kept = ['RESI' + 'DUE'] * 1000
+sys.intern('RESI' + 'DUE')
+os.stat(CANARY)
+""",
     ),
-    direct("mask-changed-for-the-next", "residue", FILE, "import os\nos.umask(0)\nos.stat(CANARY)"),
+    direct(
+        "mask-changed-for-the-next",
+        "residue",
+        FILE,
+        r"""
+import os
+os.umask(0)
+os.stat(CANARY)
+""",
+    ),
     direct(
         "shared-memory-of-python",
         "residue",
         FILE,
-        "from multiprocessing import shared_memory\n"
-        "s = shared_memory.SharedMemory('buddy-residue', True, 64)\nprint('LEAK: shared')",
-        refused=IMPORT,
+        r"""
+from multiprocessing import shared_memory
+s = shared_memory.SharedMemory('buddy-residue', True, 64)
+print('LEAK: shared')
+""",
+        refused=RUN,
         also=(CALL, NET),
     ),
     Attack(
         name="facade-changed-for-the-next",
         technique="residue",
-        code="import math\nmath.pi = 3\nimport json\njson.dumps = len\nopen(CANARY)",
+        code=r"""
+import math
+math.pi = 3
+import json
+json.dumps = len
+open(CANARY)
+""",
         as_is=(FILE, BUILTIN),
         no_check=(FILE, BUILTIN),
         bare=(FILE,),

@@ -1,6 +1,6 @@
 """Frames of generators, coroutines and tracebacks, and the objects that exceptions carry."""
 
-from sandbox.attack import FILE, gadget
+from sandbox.attack import BUILTIN, FILE, gadget
 
 CLIMB = r"""
 def climb(frame):
@@ -258,6 +258,7 @@ try:
 except AttributeError as error:
     error.obj._os.system("touch " + MARKER)
 """,
+        sees=(BUILTIN, FILE),
     ),
     gadget(
         "str-of-an-exception-runs-late",

@@ -1,6 +1,6 @@
 """Imports, modules that modules hold, builtins by name, and what can be done to the builtins themselves."""
 
-from sandbox.attack import BUILTIN, FILE, IMPORT, NET, RUN, gadget
+from sandbox.attack import BUILTIN, FILE, IMPORT, NET, gadget
 
 IMPORTS = (
     gadget("import-os", "imports", 'import os\nos.system("touch " + MARKER)', sees=(FILE,)),
@@ -23,7 +23,11 @@ IMPORTS = (
     gadget(
         "import-socket",
         "imports",
-        'import socket\ns = socket.create_connection(("127.0.0.1", TCP))\ns.send(b"owned")',
+        r"""
+import socket
+s = socket.create_connection(("127.0.0.1", TCP))
+s.send(b"owned")
+""",
         ends=NET,
         sees=(FILE,),
     ),
@@ -48,7 +52,10 @@ print(solution())
     gadget(
         "importlib",
         "imports",
-        'import importlib\nimportlib.import_module("os").system("touch " + MARKER)',
+        r"""
+import importlib
+importlib.import_module("os").system("touch " + MARKER)
+""",
         sees=(IMPORT,),
     ),
     gadget(
@@ -61,7 +68,11 @@ print(solution())
     gadget(
         "import-linecache",
         "imports",
-        'import linecache\nlinecache.clearcache()\nprint("LEAK:", linecache.getlines(CANARY) or open(CANARY).read())',
+        r"""
+import linecache
+linecache.clearcache()
+print("LEAK:", linecache.getlines(CANARY) or open(CANARY).read())
+""",
         ends=FILE,
         sees=(IMPORT, FILE),
     ),
@@ -127,23 +138,30 @@ for finder in sys.meta_path:
         "random-os",
         "module attributes of modules",
         'import random\nrandom._os.system("touch " + MARKER)',
+        sees=(BUILTIN, FILE),
     ),
     gadget(
         "from-random-import-os",
         "module attributes of modules",
         'from random import _os as o\no.system("touch " + MARKER)',
-        sees=(BUILTIN, IMPORT),
+        sees=(BUILTIN, IMPORT, FILE),
     ),
     gadget(
         "datetime-sys",
         "module attributes of modules",
-        'import datetime\ndatetime.sys.modules["os"].system("touch " + MARKER)',
+        r"""
+import datetime
+datetime.sys.modules["os"].system("touch " + MARKER)
+""",
         sees=(BUILTIN, IMPORT),
     ),
     gadget(
         "re-enum-sys",
         "module attributes of modules",
-        'import re\nre.enum.sys.modules["os"].system("touch " + MARKER)',
+        r"""
+import re
+re.enum.sys.modules["os"].system("touch " + MARKER)
+""",
         sees=(BUILTIN, IMPORT),
     ),
     gadget(
@@ -156,18 +174,28 @@ for finder in sys.meta_path:
     gadget(
         "collections-sys",
         "module attributes of modules",
-        'import collections\ncollections._sys.modules["posix"].system("touch " + MARKER)',
+        r"""
+import collections
+collections._sys.modules["posix"].system("touch " + MARKER)
+""",
+        sees=(BUILTIN, IMPORT),
     ),
     gadget(
         "string-re-enum",
         "module attributes of modules",
-        'from string import _re\n_re.enum.sys.modules["os"].system("touch " + MARKER)',
+        r"""
+from string import _re
+_re.enum.sys.modules["os"].system("touch " + MARKER)
+""",
         sees=(BUILTIN, IMPORT),
     ),
     gadget(
         "typing-sys-statistics-sys",
         "module attributes of modules",
-        'import typing, statistics\n(typing.sys or statistics.sys).modules["os"].system("touch " + MARKER)',
+        r"""
+import typing, statistics
+(typing.sys or statistics.sys).modules["os"].system("touch " + MARKER)
+""",
         sees=(BUILTIN, IMPORT),
         policy="extended",
     ),
@@ -181,7 +209,10 @@ for finder in sys.meta_path:
     gadget(
         "dataclasses-inspect",
         "module attributes of modules",
-        'import dataclasses\ndataclasses.inspect.os.system("touch " + MARKER)',
+        r"""
+import dataclasses
+dataclasses.inspect.os.system("touch " + MARKER)
+""",
         sees=(BUILTIN, IMPORT),
         policy="extended",
     ),
@@ -194,7 +225,10 @@ for finder in sys.meta_path:
     gadget(
         "exec-in-pieces",
         "builtins by name",
-        'exec("".join(map(chr, [105, 109, 112, 111, 114, 116, 32, 111, 115])) + ";os.system(\'touch \' + MARKER)")',
+        r"""
+text = "".join(map(chr, [105, 109, 112, 111, 114, 116, 32, 111, 115]))
+exec(text + ";os.system('touch ' + MARKER)")
+""",
     ),
     gadget(
         "compile",

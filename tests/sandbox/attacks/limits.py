@@ -1,6 +1,6 @@
 """Code that takes what is not its own: time, memory, output, disk; and code that breaks the parser."""
 
-from sandbox.attack import BUILTIN, FAILS, FILE, IMPORT, LIMIT, TIME, Attack, Layer, Setting, Types
+from sandbox.attack import FAILS, FILE, IMPORT, LIMIT, TIME, Attack, Layer, Setting, Types
 
 AHEAD = (Setting.AS_IS, Setting.BARE)
 """The facades make no difference."""
@@ -86,18 +86,37 @@ while True:
     hang(
         "signals-blocked",
         "sleep with signals ignored",
-        "import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\ntime.sleep(60)",
+        r"""
+import signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+time.sleep(60)
+""",
         refused=(IMPORT,),
     ),
     hang(
         "catch-everything",
         "hangs",
-        "while True:\n    try:\n        while True:\n            pass\n"
-        "    except BaseException:\n        continue",
+        r"""
+while True:
+    try:
+        while True:
+            pass
+    except BaseException:
+        continue
+""",
     ),
     hang("power-of-power", "9**9**9", "9**9**9", also=(LIMIT,)),
     hang("power-in-a-constant", "9**9**9", "x = 7\nx**(x**(x**x))", also=(LIMIT,)),
-    hang("shift", "9**9**9", "x = 1 << 30\ny = (1 << x) * (1 << x)\nstr(y)", also=(LIMIT,)),
+    hang(
+        "shift",
+        "9**9**9",
+        r"""
+x = 1 << 30
+y = (1 << x) * (1 << x)
+str(y)
+""",
+        also=(LIMIT,),
+    ),
     hang("regular-expression", "ReDoS", "import re\nre.match(r'(a+)+$', 'a' * 64 + 'b')"),
     hang("regular-expression-of-choices", "ReDoS", "import re\nre.search('(x|xx|x*)*y', 'x' * 90)"),
     hang("endless-sum-in-c", "hangs", "import itertools\nsum(itertools.repeat(1))"),
@@ -105,18 +124,34 @@ while True:
     hang(
         "endless-generator",
         "hangs",
-        "import collections, itertools\ncollections.deque(itertools.repeat(0), maxlen=0)",
+        r"""
+import collections, itertools
+collections.deque(itertools.repeat(0), maxlen=0)
+""",
     ),
     hang("hash-collisions", "hangs", "m = (1 << 61) - 1\n{i * m for i in range(10**5)}"),
     hang(
         "finaliser-that-hangs",
         "sleep with signals ignored",
-        "import time\nclass A:\n    def __del__(self, s=time.sleep):\n        s(60)\na = A()\ndel a",
+        r"""
+import time
+class A:
+    def __del__(self, s=time.sleep):
+        s(60)
+a = A()
+del a
+""",
     ),
     hang(
         "exception-that-hangs",
         "sleep with signals ignored",
-        "import time\nclass A(Exception):\n    def __str__(self):\n        time.sleep(60)\nraise A",
+        r"""
+import time
+class A(Exception):
+    def __str__(self):
+        time.sleep(60)
+raise A
+""",
     ),
     hang(
         "select-for-ever",
@@ -125,33 +160,67 @@ while True:
         refused=(IMPORT,),
     ),
     flood("memory-at-once", "memory flood", "x = [0] * 10**10\nlen(x)"),
-    flood("memory-by-and-by", "memory flood", "x = []\nwhile True:\n    x.append('y' * 10**6)"),
-    flood("memory-as-bytes", "memory flood", "x = bytearray(2**33)\nlen(x)"),
-    flood("memory-by-doubling", "memory flood", "x = 'ab'\nwhile True:\n    x = x + x"),
+    flood(
+        "memory-by-and-by",
+        "memory flood",
+        r"""
+x = []
+while True:
+    x.append('y' * 10**6)
+""",
+    ),
+    flood("memory-as-bytes", "memory flood", "x = bytearray(2**29)\nlen(x)"),
+    flood(
+        "memory-by-doubling",
+        "memory flood",
+        r"""
+x = 'ab'
+while True:
+    x = x + x
+""",
+    ),
     flood(
         "memory-caught-and-again",
         "memory flood",
-        "kept = []\ndef more():\n    while True:\n        kept.append(bytes(10**7))\n"
-        "try:\n    more()\nexcept MemoryError:\n    more()",
+        r"""
+kept = []
+def more():
+    while True:
+        kept.append(bytes(10**7))
+try:
+    more()
+except MemoryError:
+    more()
+""",
     ),
     flood(
         "limits-raised",
         "raising rlimits",
-        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))\nx = bytearray(2**33)",
+        r"""
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+x = bytearray(2**33)
+""",
         refused=(IMPORT,),
         also=(FILE,),
     ),
     flood(
         "limit-raised-by-prlimit",
         "raising rlimits",
-        "import resource\nresource.prlimit(0, resource.RLIMIT_NPROC, (9, 9))",
+        r"""
+import resource
+resource.prlimit(0, resource.RLIMIT_NPROC, (9, 9))
+""",
         refused=(IMPORT,),
         also=(FILE,),
     ),
     flood(
         "limits-of-open-files-raised",
         "raising rlimits",
-        "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))",
+        r"""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+""",
         refused=(IMPORT,),
         also=(FILE,),
     ),
@@ -173,7 +242,11 @@ while True:
     flood(
         "output-past-python",
         "output flood",
-        "import os\nwhile True:\n    os.write(2, b'x' * 10**5)",
+        r"""
+import os
+while True:
+    os.write(2, b'x' * 10**5)
+""",
         refused=(FILE,),
     ),
     flood("value", "output flood", "'x' * 3_000_000"),
@@ -181,14 +254,25 @@ while True:
     flood(
         "report-forged-without-end",
         "output flood",
-        "import os\nwhile True:\n    os.write(3, b'x' * 10**5)",
+        r"""
+import os
+while True:
+    os.write(3, b'x' * 10**5)
+""",
         refused=(FILE,),
     ),
     flood("error-message", "output flood", "raise ValueError('x' * 10**8 * 9)"),
     flood(
         "denied-calls",
         "violation flood",
-        "import os\nwhile True:\n    try:\n        os.stat('/')\n    except OSError:\n        pass",
+        r"""
+import os
+while True:
+    try:
+        os.stat('/')
+    except OSError:
+        pass
+""",
         refused=(FILE,),
         also=(FILE,),
     ),
@@ -205,16 +289,57 @@ while True:
     bomb("other-encoding", "# -*- coding: utf_7 -*-\n+AAo-nothing()"),
     bomb("comprehensions", "[x " + "for x in [1] " * 3_000 + "]\nnothing"),
     bomb("many-statements", "nothing\n" * 9_000),
-    bomb("deep-recursion", "def f(n):\n    return f(n + 1)\nf(0)", "deep recursion"),
-    bomb("deep-repr", "x = []\nfor _ in range(10**5):\n    x = [x]\nrepr(x)", "deep recursion"),
-    bomb("deep-value", "x = []\nfor _ in range(10**5):\n    x = [x]\nx", "deep recursion"),
-    bomb("circular-value", "x = []\nx.append(x)\nx", "deep recursion"),
+    bomb(
+        "deep-recursion",
+        r"""
+def f(n):
+    return f(n + 1)
+f(0)
+""",
+        "deep recursion",
+    ),
+    bomb(
+        "deep-repr",
+        r"""
+x = []
+for _ in range(10**5):
+    x = [x]
+repr(x)
+""",
+        "deep recursion",
+    ),
+    bomb(
+        "deep-value",
+        r"""
+x = []
+for _ in range(10**5):
+    x = [x]
+x
+""",
+        "deep recursion",
+    ),
+    bomb(
+        "circular-value",
+        r"""
+x = []
+x.append(x)
+x
+""",
+        "deep recursion",
+    ),
     Attack(
         name="recursion-limit-raised",
         technique="deep recursion",
-        code="import sys\nsys.setrecursionlimit(10**9)\nclass A:\n    def __repr__(self):\n        return repr([self])\nrepr(A())",
-        as_is=(BUILTIN, LIMIT),
-        no_check=(BUILTIN, LIMIT),
+        code=r"""
+import sys
+sys.setrecursionlimit(10**9)
+class A:
+    def __repr__(self):
+        return repr([self])
+repr(A())
+""",
+        as_is=FAILS,
+        no_check=FAILS,
         bare=(LIMIT,),
         policy="extended",
         holds=Layer.SUPERVISOR,

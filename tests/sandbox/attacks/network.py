@@ -1,14 +1,19 @@
 """Sockets of every family, by Python's modules and by raw calls."""
 
-from sandbox.attack import CALL, FILE, IMPORT, NET, direct
-from sandbox.attacks.processes import RAW
+from sandbox.attack import CALL, FILE, IMPORT, NET, RUN, direct
+from sandbox.attacks.raw import RAW
 
 NETWORK = (
     direct(
         "tcp",
         "sockets",
         NET,
-        'import socket\ns = socket.socket()\ns.connect(("127.0.0.1", TCP))\ns.sendall(b"owned")',
+        r"""
+import socket
+s = socket.socket()
+s.connect(("127.0.0.1", TCP))
+s.sendall(b"owned")
+""",
         refused=NET,
         alone=True,
     ),
@@ -16,7 +21,12 @@ NETWORK = (
         "tcp-by-version-6",
         "sockets",
         NET,
-        'import socket\ns = socket.socket(socket.AF_INET6)\ns.connect(("::ffff:127.0.0.1", TCP))\ns.sendall(b"owned")',
+        r"""
+import socket
+s = socket.socket(socket.AF_INET6)
+s.connect(("::ffff:127.0.0.1", TCP))
+s.sendall(b"owned")
+""",
         refused=NET,
         alone=False,
     ),
@@ -24,7 +34,11 @@ NETWORK = (
         "udp",
         "sockets",
         NET,
-        'import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.sendto(b"owned", ("127.0.0.1", UDP))',
+        r"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(b"owned", ("127.0.0.1", UDP))
+""",
         refused=NET,
         alone=True,
     ),
@@ -32,7 +46,12 @@ NETWORK = (
         "unix-stream",
         "sockets",
         NET,
-        'import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect(UNIX)\ns.sendall(b"owned")',
+        r"""
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.connect(UNIX)
+s.sendall(b"owned")
+""",
         refused=NET,
         alone=True,
     ),
@@ -48,7 +67,11 @@ NETWORK = (
         "listen-and-accept",
         "sockets",
         NET,
-        'import socket\ns = socket.create_server(("127.0.0.1", 0))\nprint("LEAK: listens at", s.getsockname())',
+        r"""
+import socket
+s = socket.create_server(("127.0.0.1", 0))
+print("LEAK: listens at", s.getsockname())
+""",
         refused=NET,
         alone=True,
     ),
@@ -56,7 +79,12 @@ NETWORK = (
         "socketpair",
         "sockets",
         NET,
-        'import socket\na, b = socket.socketpair()\na.send(b"x")\nprint("LEAK: sockets of its own", b.recv(1))',
+        r"""
+import socket
+a, b = socket.socketpair()
+a.send(b"x")
+print("LEAK: sockets of its own", b.recv(1))
+""",
         refused=NET,
         alone=True,
     ),
@@ -64,7 +92,11 @@ NETWORK = (
         "netlink",
         "sockets",
         NET,
-        "import socket\ns = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)\nprint('LEAK: netlink', s)",
+        r"""
+import socket
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+print('LEAK: netlink', s)
+""",
         refused=NET,
         alone=True,
     ),
@@ -72,28 +104,44 @@ NETWORK = (
         "packet",
         "sockets",
         NET,
-        "import socket\ns = socket.socket(17, socket.SOCK_RAW, 3)\nprint('LEAK: packets', s)",
+        r"""
+import socket
+s = socket.socket(17, socket.SOCK_RAW, 3)
+print('LEAK: packets', s)
+""",
         refused=NET,
     ),
     direct(
         "vsock",
         "sockets",
         NET,
-        "import socket\ns = socket.socket(40, socket.SOCK_STREAM)\nprint('LEAK: vsock', s)",
+        r"""
+import socket
+s = socket.socket(40, socket.SOCK_STREAM)
+print('LEAK: vsock', s)
+""",
         refused=NET,
     ),
     direct(
         "kernel-crypto",
         "sockets",
         NET,
-        "import socket\ns = socket.socket(38, socket.SOCK_SEQPACKET)\nprint('LEAK: crypto', s)",
+        r"""
+import socket
+s = socket.socket(38, socket.SOCK_SEQPACKET)
+print('LEAK: crypto', s)
+""",
         refused=NET,
     ),
     direct(
         "raw-icmp",
         "sockets",
         NET,
-        "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)\nprint('LEAK:', s)",
+        r"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+print('LEAK:', s)
+""",
         refused=NET,
     ),
     direct(
@@ -130,7 +178,10 @@ call("connect", fd, place, 16)
         "host-names",
         "sockets",
         NET,
-        "import socket\nprint('LEAK:', socket.getaddrinfo('localhost', TCP))",
+        r"""
+import socket
+print('LEAK:', socket.getaddrinfo('localhost', TCP))
+""",
         refused=NET,
         also=(FILE,),
         alone=True,
@@ -147,7 +198,10 @@ call("connect", fd, place, 16)
         "http-client",
         "sockets",
         NET,
-        'import http.client\nhttp.client.HTTPConnection("127.0.0.1", TCP, timeout=0.2).request("GET", "/")',
+        r"""
+import http.client
+http.client.HTTPConnection("127.0.0.1", TCP, timeout=0.2).request("GET", "/")
+""",
         refused=NET,
         alone=True,
     ),
@@ -155,7 +209,10 @@ call("connect", fd, place, 16)
         "url-of-a-file",
         "sockets",
         FILE,
-        'import urllib.request\nprint("LEAK:", urllib.request.urlopen("file://" + CANARY).read())',
+        r"""
+import urllib.request
+print("LEAK:", urllib.request.urlopen("file://" + CANARY).read())
+""",
         refused=NET,
         also=(NET,),
         alone=True,
@@ -180,8 +237,11 @@ asyncio.run(go())
         "connection-of-multiprocessing",
         "sockets",
         NET,
-        "from multiprocessing.connection import Client\nClient(('127.0.0.1', TCP))",
-        refused=NET,
+        r"""
+from multiprocessing.connection import Client
+Client(('127.0.0.1', TCP))
+""",
+        refused=RUN,
         also=(CALL, FILE),
     ),
     direct(

@@ -25,6 +25,7 @@ def inside(
         policy="scratch",
         holds=holds,
         escapes=True,
+        full=True,
     )
 
 
@@ -32,24 +33,41 @@ SCRATCH = (
     inside(
         "link-to-a-file-outside",
         "symlink and hard link",
-        "import os\nos.symlink(CANARY, '/tmp/x')\nprint('LEAK:', open('/tmp/x').read())",
+        r"""
+import os
+os.symlink(CANARY, '/tmp/x')
+print('LEAK:', open('/tmp/x').read())
+""",
     ),
     inside(
         "link-to-the-root",
         "symlink and hard link",
-        "import os\nos.symlink('/', '/tmp/x')\nprint('LEAK:', os.listdir('/tmp/x' + '/..'))",
+        r"""
+import os
+os.symlink('/', '/tmp/x')
+print('LEAK:', os.listdir('/tmp/x' + '/..'))
+""",
     ),
     inside("hard-link-of-a-file-outside", "symlink and hard link", "import os\nos.link(CANARY, '/tmp/x')"),
     inside(
         "hard-link-of-its-own",
         "symlink and hard link",
-        "import os\nopen('/tmp/x', 'w').close()\nos.link('/tmp/x', '/tmp/y')",
+        r"""
+import os
+open('/tmp/x', 'w').close()
+os.link('/tmp/x', '/tmp/y')
+""",
     ),
     inside(
         "out-by-dots",
         "..",
-        "import os\ntry:\n    print('LEAK:', open('/tmp/../../..' + CANARY).read())\n"
-        "finally:\n    os.symlink('x', '/tmp/y')",
+        r"""
+import os
+try:
+    print('LEAK:', open('/tmp/../../..' + CANARY).read())
+finally:
+    os.symlink('x', '/tmp/y')
+""",
     ),
     inside(
         "out-by-folders-that-move",
@@ -101,10 +119,26 @@ os.symlink(CANARY, "/tmp/x")
     inside(
         "write-outside",
         "files",
-        "import os\nfor path in (MARKER, '/x', '/canary'):\n    try:\n        open(path, 'w').write('owned')\n"
-        "        print('LEAK:', path)\n    except OSError:\n        pass\nos.symlink('x', '/tmp/x')",
+        r"""
+import os
+for path in (MARKER, '/x', '/canary'):
+    try:
+        open(path, 'w').write('owned')
+        print('LEAK:', path)
+    except OSError:
+        pass
+os.symlink('x', '/tmp/x')
+""",
     ),
-    inside("mode", "chmod", "import os\nopen('/tmp/x', 'w').close()\nos.chmod('/tmp/x', 0o4777)"),
+    inside(
+        "mode",
+        "chmod",
+        r"""
+import os
+open('/tmp/x', 'w').close()
+os.chmod('/tmp/x', 0o4777)
+""",
+    ),
     inside(
         "mode-of-the-folder",
         "chmod",
@@ -137,7 +171,13 @@ print("LEAK: a file that runs")
     inside(
         "socket-in-the-folder",
         "sockets",
-        "import socket\ns = socket.socket(socket.AF_UNIX)\ns.bind('/tmp/x')\ns.listen()\nprint('LEAK: listens')",
+        r"""
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.bind('/tmp/x')
+s.listen()
+print('LEAK: listens')
+""",
         (NET,),
     ),
     inside("device-in-the-folder", "files", "import os\nos.mknod('/tmp/x', 0o60666, os.makedev(7, 0))"),
@@ -145,22 +185,36 @@ print("LEAK: a file that runs")
     inside(
         "space",
         "disk flood",
-        "with open('/tmp/x', 'wb') as file:\n    while True:\n        file.write(b'x' * 65536)",
+        r"""
+with open('/tmp/x', 'wb') as file:
+    while True:
+        file.write(b'x' * 65536)
+""",
         (LIMIT,),
         holds=Layer.SUPERVISOR,
     ),
     inside(
         "space-in-many-files",
         "disk flood",
-        "for n in range(12):\n    with open(f'/tmp/{n}', 'wb', buffering=0) as file:\n        file.write(b'x' * 500_000)\n"
-        "        file.write(b'x' * 500_000)\nraise OSError(28, 'short')",
+        r"""
+for n in range(12):
+    with open(f'/tmp/{n}', 'wb', buffering=0) as file:
+        file.write(b'x' * 500_000)
+        file.write(b'x' * 500_000)
+raise OSError(28, 'short')
+""",
         (LIMIT,),
         holds=Layer.SUPERVISOR,
     ),
     inside(
         "space-by-a-hole",
         "disk flood",
-        "import os\nfd = os.open('/tmp/x', os.O_CREAT | os.O_RDWR)\nos.ftruncate(fd, 1 << 40)\nos.write(fd, b'x')",
+        r"""
+import os
+fd = os.open('/tmp/x', os.O_CREAT | os.O_RDWR)
+os.ftruncate(fd, 1 << 40)
+os.write(fd, b'x')
+""",
         (LIMIT,),
         holds=Layer.SUPERVISOR,
     ),
@@ -174,19 +228,32 @@ print("LEAK: a file that runs")
     inside(
         "folders",
         "inode flood",
-        "import os\nfor n in range(100_000):\n    os.mkdir(f'/tmp/{n}')",
+        r"""
+import os
+for n in range(100_000):
+    os.mkdir(f'/tmp/{n}')
+""",
         (LIMIT,),
         holds=Layer.SUPERVISOR,
     ),
     inside(
         "left-behind",
         "residue",
-        "import os\nopen('/tmp/residue', 'w').write('x')\nos.makedirs('/tmp/a/b/c')\nos.symlink('x', '/tmp/y')",
+        r"""
+import os
+open('/tmp/residue', 'w').write('x')
+os.makedirs('/tmp/a/b/c')
+os.symlink('x', '/tmp/y')
+""",
     ),
     inside(
         "folder-as-a-mount",
         "namespaces",
-        "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.mount(b'none', b'/tmp', b'tmpfs', 0, None)",
+        r"""
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)
+""",
         BESIDES,
     ),
 )

@@ -21,7 +21,8 @@ len.__self__.open(CANARY)
 class Map(dict):
     def __missing__(self, key):
         return Map
-text = "{x.__init__.__objclass__.__mro__}{x.f.__globals__}".format_map({"x": type("A", (dict,), {"f": lambda s: 0})})
+kind = type("A", (dict,), {"f": lambda self: 0})
+text = "{x.__init__.__objclass__.__mro__}{x.f.__globals__}".format_map({"x": kind})
 print(text)
 print("LEAK:", len.__self__.open(CANARY).read())
 """,
@@ -64,7 +65,6 @@ class Calls(string.Formatter):
 Calls().vformat("{x.__self__.__import__!r}", (), {})
 print("LEAK:", Calls().vformat("{x.__self__.open!s}", (), {}))
 """,
-        ends=FILE,
         ends=FILE,
     ),
     gadget(
@@ -110,6 +110,7 @@ class Sneaky:
 f"{Sneaky():__import__('os').system('touch ' + MARKER)}"
 format(Sneaky(), "__import__('os').system('touch " + MARKER + "')")
 """,
+        sees=(BUILTIN, FILE),
     ),
     gadget(
         "attrgetter-chain",
@@ -178,6 +179,7 @@ functools.update_wrapper(Trap(), len, assigned=("__self__",), updated=())
 print("LEAK:", kept[0].open(CANARY).read())
 """,
         ends=FILE,
+        quiet=True,
     ),
     gadget(
         "partial-reduce-of-getattr",
@@ -276,7 +278,7 @@ try:
     dataclasses.make_dataclass("A", [name])
 except Exception:
     pass
-dataclasses.dataclass.__globals__["builtins"].exec("import os; os.system('touch ' + p)", {"p": MARKER})
+dataclasses.dataclass.__globals__["sys"].modules["os"].system("touch " + MARKER)
 """,
         policy="extended",
     ),
@@ -310,7 +312,10 @@ enum.sys.modules["os"].system("touch " + MARKER)
         "module attributes of modules",
         r"""
 import sys
-kind = type(sys.stdout.buffer.raw)
+try:
+    kind = type(sys.stdout.buffer.raw)
+except AttributeError:
+    kind = open
 print("LEAK:", kind(CANARY).read())
 """,
         ends=FILE,
@@ -321,7 +326,11 @@ print("LEAK:", kind(CANARY).read())
         "module attributes of modules",
         r"""
 import sys
-print("owned", file=type(sys.stdout)(type(sys.stdout.buffer)(type(sys.stdout.buffer.raw)(MARKER, "w"))), flush=True)
+try:
+    raw, buffer, text = type(sys.stdout.buffer.raw), type(sys.stdout.buffer), type(sys.stdout)
+    print("owned", file=text(buffer(raw(MARKER, "w"))), flush=True)
+except AttributeError:
+    print("owned", file=open(MARKER, "w"))
 """,
         ends=FILE,
         policy="extended",

@@ -1,4 +1,4 @@
-"""Syntax that calls or looks up without saying so: decorators, metaclasses, patterns, identifiers that normalise."""
+"""Syntax that calls or looks up without saying so: decorators, metaclasses, patterns, odd identifiers."""
 
 from sandbox.attack import BUILTIN, FILE, gadget
 
@@ -53,6 +53,7 @@ class Run(metaclass=Meta):
     pass
 Run["import os; os.system('touch " + MARKER + "')"]
 """,
+        sees=(BUILTIN, FILE),
     ),
     gadget(
         "class-getitem-in-a-loop",
@@ -63,6 +64,7 @@ class A:
 [None for A.__class_getitem__ in [len.__self__.eval]]
 A["__import__('os').system('touch " + MARKER + "')"]
 """,
+        sees=(BUILTIN, FILE),
     ),
     gadget(
         "init-subclass-and-set-name",
@@ -84,6 +86,7 @@ class Run(str):
     __neg__ = lambda self: len.__self__.exec(str(self))
 -Run("import os; os.system('touch " + MARKER + "')")
 """,
+        sees=(BUILTIN, FILE),
     ),
     gadget(
         "mro-entries",
@@ -212,7 +215,8 @@ print("LEAK:", g())
         "star-args-and-keywords-to-type",
         "metaclass and decorator calls",
         r"""
-kind = type("A", (), {"__call__": lambda self, *a: len.__self__.open(*a), "__str__": lambda self: self(CANARY).read()})
+call, show = lambda self, *a: len.__self__.open(*a), lambda self: self(CANARY).read()
+kind = type("A", (), {"__call__": call, "__str__": show})
 print("LEAK:", kind())
 """,
         ends=FILE,

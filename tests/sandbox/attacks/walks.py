@@ -29,7 +29,7 @@ for kind in "".__class__.__mro__[-1].__subclasses__():
         "subclasses walk",
         r"""
 found = [kind for kind in type.__subclasses__(object) if "wrap_close" in str(kind)]
-found[0].__init__.__globals__["popen"]("touch " + MARKER).read()
+found[0].__init__.__globals__["system"]("touch " + MARKER)
 """,
     ),
     gadget(

@@ -1,0 +1,120 @@
+"""Every attack in every setting: nothing is reached, nothing passes for harmless, each is noted."""
+
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from buddy.model.sandbox import Isolation, Layer
+from sandbox.attack import Attack, Setting
+from sandbox.judge import Arena, Seen, breaches, has_right_type, noted
+from sandbox.suite import ATTACKS, TECHNIQUES, named
+from sandbox.unprotected import achieved
+from sandbox.world import World
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+
+POLICIES = ("spec", "extended", "scratch")
+RIGHT_TYPES = 0.95
+"""Share of attacks that have to be noted for what they are."""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World() as made:
+        yield made
+
+
+class Fights:
+    """What came of every attack, one setting after another, each fought once."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self._world = world
+        self._folder = folder
+        self.of = cache(self._of)
+
+    def _of(self, setting: Setting) -> list[Seen]:
+        todo = [attack for attack in ATTACKS if setting in attack.only]
+        return [seen for policy in POLICIES for seen in self._fought(policy, setting, todo)]
+
+    def _fought(self, policy: str, setting: Setting, todo: list[Attack]) -> list[Seen]:
+        with Arena(self._world, policy, setting, self._folder / "sandbox_violation_log.jsonl") as arena:
+            return [arena.try_(attack) for attack in todo if attack.policy == policy and arena.fits(attack)]
+
+
+@pytest.fixture(scope="module")
+def fights(world: World, tmp_path_factory: pytest.TempPathFactory) -> Fights:
+    return Fights(world, tmp_path_factory.mktemp("log"))
+
+
+@pytest.mark.parametrize("setting", Setting, ids=lambda setting: setting.value)
+def test_no_attack_gets_away_with_anything(fights: Fights, world: World, setting: Setting) -> None:
+    found = {seen.attack.name: breaches(seen, world.secret) for seen in fights.of(setting)}
+    assert len(found) >= 120
+    assert {name: what for name, what in found.items() if what} == {}
+
+
+def test_what_is_noted_is_what_it_was(fights: Fights) -> None:
+    seen = [each for setting in Setting for each in fights.of(setting)]
+    wrong = [each for each in seen if not has_right_type(each)]
+    table = [
+        f"{each.attack.name} ({each.setting.value}): {sorted(noted(each))} for "
+        f"{[kind.value for kind in each.attack.right(each.setting)]}"
+        for each in wrong
+    ]
+    print(*table, sep="\n")
+    assert len(wrong) <= (1 - RIGHT_TYPES) * len(seen), table
+
+
+def test_what_the_kernel_holds_it_has_noted_itself(fights: Fights) -> None:
+    heard = {
+        seen.attack.name: any(
+            each.layer is Layer.KERNEL and each.authoritative for each in seen.result.violations
+        )
+        for seen in fights.of(Setting.BARE)
+        if seen.attack.holds is Layer.KERNEL and seen.attack.bare and seen.result.forensics == "full"
+    }
+    unheard = [name for name, was in heard.items() if not was]
+    assert len(unheard) <= (1 - RIGHT_TYPES) * len(heard), unheard
+
+
+def test_every_result_says_how_far_the_code_was_shut_in(fights: Fights) -> None:
+    levels = {seen.result.isolation for setting in Setting for seen in fights.of(setting)}
+    assert len(levels) == 1
+    assert levels < set(Isolation)
+
+
+def test_every_line_of_the_log_has_its_fields(fights: Fights) -> None:
+    fields = {"timestamp", "execution_id", "violation_type", "details", "code_preview"}
+    fields |= {"layer", "syscall", "path", "line", "count", "authoritative"}
+    lines = [line for setting in Setting for seen in fights.of(setting) for line in seen.lines]
+    assert lines
+    assert [line for line in lines if not fields <= set(line)] == []
+    assert [line for line in lines if len(line["code_preview"]) > 1000] == []
+
+
+def test_the_suite_covers_what_attackers_try() -> None:
+    assert {attack.technique for attack in ATTACKS} == TECHNIQUES
+    assert len(ATTACKS) == len({attack.name for attack in ATTACKS})
+    assert len(ATTACKS) >= 150
+
+
+def test_the_attacks_succeed_where_nothing_protects(world: World) -> None:
+    """Without this nobody could tell a sandbox that holds from attacks that do nothing."""
+    sample = [attack for attack in ATTACKS if attack.alone][::3]
+    idle = [attack.name for attack in sample if not achieved(attack, world)]
+    assert len(sample) >= 60
+    # Programs, libraries and limits differ from machine to machine.
+    assert len(idle) <= len(sample) // 10, idle
+
+
+def test_the_judge_sees_a_breach(world: World, tmp_path: Path) -> None:
+    leaking = Attack(name="x", technique="x", code="print('LEAK: ' + CANARY)", as_is=(), no_check=(), bare=())
+    with Arena(world, "spec", Setting.AS_IS, tmp_path / "log.jsonl") as arena:
+        found = breaches(arena.try_(leaking), world.secret)
+    assert len(found) == 2
+    assert found[0].startswith("it got")
+    assert found[1] == "it passed for harmless code"
+    assert named("subclasses-to-system")[0].technique == "subclasses walk"
