@@ -29,7 +29,7 @@ from sandbox.world import World, family
 WARM_S = 0.1
 """Seconds within which a sandbox has all the processes that it keeps."""
 _LEAK = re.compile(r"LEAK:\s*\S")
-SLACK_S = 1.0
+SLACK_S = 1.5
 """Seconds over its deadline that an execution may take on a machine that is busy."""
 
 EVERYTHING = (
