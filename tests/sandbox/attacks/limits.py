@@ -16,7 +16,7 @@ def hang(name: str, technique: str, code: str, *, refused: Types = (), also: Typ
         no_check=(*refused, TIME, *also),
         bare=(TIME, *also),
         holds=Layer.SUPERVISOR,
-        timeout_s=0.3,
+        timeout_s=0.15,
         only=(Setting.BARE,) if refused else AHEAD,
     )
 
@@ -235,7 +235,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
     flood(
         "output-in-small-pieces",
         "output flood",
-        "while True:\n    print('x', flush=True)",
+        "while True:\n    print('x' * 99, flush=True)",
         timeout_s=10.0,
         only=(Setting.BARE,),
     ),
