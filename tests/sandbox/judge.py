@@ -26,6 +26,8 @@ from buddy.model.sandbox import (
 from sandbox.attack import Attack, Setting
 from sandbox.world import World, family
 
+MOST_LOGGED = 128 * 1024
+"""Bytes that one execution may add to the log."""
 WARM_S = 0.1
 """Seconds within which a sandbox has all the processes that it keeps."""
 _LEAK = re.compile(r"LEAK:\s*\S")
@@ -249,21 +251,35 @@ def _changed(before: Any, after: Any) -> list[str]:
 
 
 def breaches(seen: Seen, secret: str) -> list[str]:
-    """Return what an attack got away with; nothing is as it should be."""
-    result, attack = seen.result, seen.attack
+    """Return what an attack got away with; nothing is as it should be.
+
+    Where something around the sandbox denies calls in silence, nobody can ask that all are noted.
+    """
+    result = seen.result
     found = [*seen.reached, *(f"the next execution found {what}" for what in seen.residue)]
-    shown = json.dumps(msgspec.to_builtins(result))
-    if secret in shown:
+    if secret in json.dumps(msgspec.to_builtins(result)):
         found.append("the secret is in the result")
     if _LEAK.search(result.stdout) or _LEAK.search(json.dumps(result.value)):
         found.append(f"it got {result.stdout[:200]!r}")
-    if result.ok:
-        found.append("it passed for harmless code")
     if seen.left:
         found.append(f"it left {seen.left}")
-    if seen.took_s > attack.timeout_s + SLACK_S:
-        found.append(f"it took {seen.took_s:.2f} s of {attack.timeout_s} s")
-    if attack.right(seen.setting):
+    if seen.took_s > seen.attack.timeout_s + SLACK_S:
+        found.append(f"it took {seen.took_s:.2f} s of {seen.attack.timeout_s} s")
+    if sum(len(json.dumps(line)) for line in seen.lines) > MOST_LOGGED:
+        found.append("it flooded the log")
+    if any(
+        violation.layer is Layer.KERNEL and not violation.authoritative for violation in result.violations
+    ):
+        found.append("it forged the kernel's word")
+    return found + _unnoted(seen)
+
+
+def _unnoted(seen: Seen) -> list[str]:
+    result = seen.result
+    if result.forensics != "full":
+        return []
+    found = ["it passed for harmless code"] if result.ok else []
+    if result.isolation is Isolation.FULL and seen.attack.right(seen.setting):
         if not result.violations:
             found.append("no violation was noted")
         elif not seen.lines:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 from sandbox.attack import Attack
 from sandbox.world import World
@@ -20,4 +21,8 @@ def achieved(attack: Attack, world: World) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-I", "-c", _START], input=task, capture_output=True, text=True, timeout=20, cwd="/"
     )
-    return [*world.reached(), *(["leaked"] if "LEAK:" in done.stdout or world.secret in done.stdout else [])]
+    leaked = ["leaked"] if "LEAK:" in done.stdout or world.secret in done.stdout else []
+    if found := [*world.reached(), *leaked]:
+        return found
+    time.sleep(0.1)  # what was signalled takes a moment to die
+    return world.reached()

@@ -1,6 +1,6 @@
 """Forged verdicts, descriptors that are not the code's business, and things left for the next execution."""
 
-from sandbox.attack import BUILTIN, CALL, FILE, IMPORT, NET, RUN, Attack, Layer, Setting, Types, direct
+from sandbox.attack import BUILTIN, CALL, FILE, IMPORT, LIMIT, NET, RUN, Attack, Layer, Setting, Types, direct
 
 FIRST = r"""
 import os
@@ -331,5 +331,54 @@ open(CANARY)
         no_check=(FILE, BUILTIN),
         bare=(FILE,),
         holds=Layer.KERNEL,
+    ),
+    Attack(
+        name="value-forged-over-the-cap",
+        technique="forged results",
+        code=r"""
+import os
+line = b'{"report": {"value": "' + b"x" * 1_900_000 + b'"}}\n'
+while line:
+    line = line[os.write(3, line):]
+os._exit(0)
+""",
+        as_is=(FILE, LIMIT),
+        no_check=(LIMIT, CALL),
+        bare=(LIMIT, CALL),
+        holds=Layer.SUPERVISOR,
+        escapes=True,
+    ),
+    Attack(
+        name="value-forged-too-deep",
+        technique="forged results",
+        code=r"""
+import os
+os.write(3, b'{"report": {"value": ' + b"[" * 900 + b"]" * 900 + b"}}\n")
+os._exit(0)
+""",
+        as_is=(FILE, LIMIT),
+        no_check=(LIMIT, CALL),
+        bare=(LIMIT, CALL),
+        holds=Layer.SUPERVISOR,
+        escapes=True,
+    ),
+    forge(
+        "finding-forged-to-flood-the-log",
+        r"""
+line = b'{"finding": ["TIMEOUT", "' + b"x" * 1_500_000 + b'", 1, "policy"]}\n'
+while line:
+    line = line[os.write(3, line):]
+os._exit(0)
+""",
+    ),
+    forge(
+        "long-paths-to-flood-the-log",
+        r"""
+for number in range(90):
+    try:
+        os.stat("/" + str(number) + "x" * 4000)
+    except OSError:
+        pass
+""",
     ),
 )

@@ -1,6 +1,6 @@
 """Other processes: signals to them, limits of theirs, their memory."""
 
-from sandbox.attack import CALL, FILE, IMPORT, LIMIT, direct
+from sandbox.attack import CALL, FILE, IMPORT, LIMIT, Attack, direct
 from sandbox.attacks.raw import RAW
 
 SIGNALS = (
@@ -221,6 +221,23 @@ call('ptrace', 0, 0, 0, 0)
 print('LEAK: traced by the parent')
 """,
         refused=IMPORT,
+        alone=True,
+    ),
+    Attack(
+        name="limits-of-other-processes",
+        technique="signals",
+        code=r"""
+import os, resource
+for pid in (VICTIM, HARNESS, os.getppid(), 1):
+    try:
+        print("LEAK:", pid, resource.prlimit(pid, resource.RLIMIT_NOFILE))
+    except OSError:
+        pass
+""",
+        as_is=(FILE, IMPORT),
+        no_check=(LIMIT, CALL, FILE),
+        bare=(LIMIT, CALL),
+        escapes=True,
         alone=True,
     ),
 )

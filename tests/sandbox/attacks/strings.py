@@ -335,4 +335,35 @@ except AttributeError:
         ends=FILE,
         policy="extended",
     ),
+    gadget(
+        "user-string-formats-unguarded",
+        "format gadget",
+        r"""
+import collections
+try:
+    collections.UserString("{0.__se" + "lf__.nothing}").format(len)
+except AttributeError as error:
+    match error:
+        case AttributeError(obj=found):
+            print("LEAK:", found.open(CANARY).read())
+""",
+        ends=FILE,
+    ),
+    gadget(
+        "object-of-an-error-by-a-named-tuple",
+        "AttributeError.obj",
+        r"""
+import collections
+class Meta(type):
+    def __instancecheck__(cls, other):
+        return True
+Look = Meta("Look", (collections.namedtuple("Named", ["ob" + "j"]),), {})
+try:
+    collections.UserString("{0.__se" + "lf__.nothing}").format(len)
+except AttributeError as error:
+    match error:
+        case Look(found):
+            found.__import__("os").system("touch " + MARKER)
+""",
+    ),
 )

@@ -221,4 +221,56 @@ print("LEAK:", kind())
 """,
         ends=FILE,
     ),
+    gadget(
+        "match-args-by-prepare",
+        "match-class",
+        r"""
+class Meta(type):
+    def __instancecheck__(cls, other):
+        return True
+    def __prepare__(name, bases):
+        return {"__match_" + "args__": ("__se" + "lf__",)}
+class Look(metaclass=Meta):
+    pass
+match len:
+    case Look(found):
+        print("LEAK:", found.open(CANARY).read())
+""",
+        ends=FILE,
+    ),
+    gadget(
+        "match-args-of-a-named-tuple",
+        "match-class",
+        r"""
+import collections
+class Meta(type):
+    def __instancecheck__(cls, other):
+        return True
+def look(name):
+    return Meta("Look", (collections.namedtuple("Named", [name]),), {})
+Frame, Back, Builtins = look("gi" + "_frame"), look("f" + "_back"), look("f" + "_builtins")
+def step():
+    match steps:
+        case Frame(frame):
+            yield frame
+steps = step()
+frame = next(steps)
+def walk():
+    match walking:
+        case Frame(frame):
+            while frame is not None:
+                match frame:
+                    case Builtins(space):
+                        if "open" in space:
+                            yield space["open"](CANARY).read()
+                match frame:
+                    case Back(frame):
+                        pass
+walking = walk()
+for found in walking:
+    print("LEAK:", found)
+    break
+""",
+        ends=FILE,
+    ),
 )
