@@ -32,7 +32,7 @@ _NAME = type.__dict__["__name__"].__get__
 _ERRNO = OSError.__dict__["errno"].__get__
 _TRACE = BaseException.__dict__["__traceback__"].__get__
 _STATUS = SystemExit.__dict__["code"].__get__
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class _Unfit(Exception):
