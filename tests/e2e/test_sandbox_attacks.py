@@ -1,5 +1,7 @@
 """Every attack in every setting: nothing is reached, nothing passes for harmless, each is noted."""
 
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from buddy.adapters.sandbox import Sandbox
 from buddy.model.sandbox import Isolation, Layer
 from sandbox.attack import Attack, Setting
 from sandbox.judge import Arena, Seen, breaches, has_right_type, noted
@@ -16,6 +19,7 @@ from sandbox.world import World
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 
+TOOLS = Path(__file__).parents[1] / "sandbox"
 POLICIES = ("spec", "extended", "scratch")
 RIGHT_TYPES = 0.95
 """Share of attacks that have to be noted for what they are."""
@@ -93,6 +97,37 @@ def test_every_line_of_the_log_has_its_fields(fights: Fights) -> None:
     assert lines
     assert [line for line in lines if not fields <= set(line)] == []
     assert [line for line in lines if len(line["code_preview"]) > 1000] == []
+
+
+@pytest.mark.parametrize(
+    ("denied", "forensics"),
+    [("unshare=EPERM,mount=EPERM", "full"), ("unshare=EPERM,mount=EPERM,listen", "degraded")],
+)
+def test_the_kernel_holds_code_inside_a_container_too(denied: str, forensics: str) -> None:
+    inside = [sys.executable, str(TOOLS / "outer.py"), denied, sys.executable, str(TOOLS / "fight.py"), "5"]
+    done = subprocess.run(inside, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout)
+    assert told["breaches"] == {}
+    assert (told["isolation"], told["forensics"]) == (["standard"], [forensics])
+    assert told["tried"] >= 60
+
+
+@pytest.mark.parametrize(
+    "code", ["break", "return 5", "x = (", "1 +", "  x", "nonlocal y", "1/0", "[].nothing", "x"]
+)
+def test_a_mistake_is_no_attempt(code: str) -> None:
+    with Sandbox(policy="spec", workers=1) as box:
+        result = box.execute(code)
+    assert result.error is not None
+    assert result.violations == ()
+
+
+def test_most_attacks_are_told_of_before_the_kernel_has_to(fights: Fights) -> None:
+    """The check and the facades are no boundary, but they alone say in which line, and what to do."""
+    seen = [each for each in fights.of(Setting.AS_IS) if each.attack.as_is]
+    friendly = [each for each in seen if {v.layer for v in each.result.violations} - {Layer.KERNEL}]
+    assert len(friendly) >= 0.95 * len(seen)
 
 
 def test_the_suite_covers_what_attackers_try() -> None:
