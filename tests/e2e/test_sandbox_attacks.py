@@ -12,7 +12,7 @@ import pytest
 from buddy.adapters.sandbox import Sandbox
 from buddy.model.sandbox import Isolation, Layer
 from sandbox.attack import Attack, Setting
-from sandbox.judge import Arena, Seen, breaches, has_right_type, noted
+from sandbox.judge import Arena, Seen, breaches, has_right_type, noted, policy_of
 from sandbox.suite import ATTACKS, TECHNIQUES, named
 from sandbox.unprotected import achieved
 from sandbox.world import World
@@ -121,6 +121,25 @@ def test_a_mistake_is_no_attempt(code: str) -> None:
         result = box.execute(code)
     assert result.error is not None
     assert result.violations == ()
+
+
+RELATIVE = """
+import os
+os.mkdir("a")
+open("a/x", "w").close()
+os.rename("a/x", "y")
+os.chdir("a")
+os.rename("../y", "z")
+os.listdir("/tmp/a")
+"""
+
+
+def test_names_in_a_private_folder_may_be_relative() -> None:
+    with Sandbox(policy=policy_of("scratch", Setting.BARE), workers=1) as box:
+        if box.isolation is not Isolation.FULL:
+            pytest.skip("this machine allows no full isolation")
+        result = box.execute(RELATIVE)
+    assert (result.value, result.violations) == (["z"], ())
 
 
 def test_most_attacks_are_told_of_before_the_kernel_has_to(fights: Fights) -> None:

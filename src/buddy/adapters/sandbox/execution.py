@@ -244,10 +244,11 @@ class Execution:
 
     def _paths(self, name: str, heard: seccomp.Notification) -> list[tuple[str, str]]:
         """Return what a call names, each with the folder in which it starts if it is relative."""
+        folders = name not in verdicts.WITHOUT_FOLDERS
         return [
             (
                 seccomp.text_of(self.listener, heard.cookie, heard.pid, heard.args[place]),
-                seccomp.start_of(heard.pid, heard.args, place),
+                seccomp.start_of(heard.pid, heard.args, place if folders else 0),
             )
             for place in verdicts.path_arguments(name)
         ]

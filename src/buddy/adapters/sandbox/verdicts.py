@@ -35,6 +35,8 @@ _PATHS = {
 }
 """Call -> which of its arguments names what it is about."""
 _SECOND_PATHS = {"rename": 1, "renameat": 3, "renameat2": 3}
+WITHOUT_FOLDERS = frozenset({"rename"})
+"""Calls whose second path follows another path, and not the descriptor of a folder."""
 
 _OTHER_FILES = frozenset(
     calls(
