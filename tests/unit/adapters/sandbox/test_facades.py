@@ -84,6 +84,11 @@ class TestImports:
             ("from . import x", "IMPORT_ALLOWLIST_VIOLATION"),
             ("__import__('os')", "FILESYSTEM_ATTEMPT"),
             ("class Name(str):\n    pass\n__import__(Name('os'))", "FILESYSTEM_ATTEMPT"),
+            (
+                "class Lie(str):\n    __eq__ = lambda s, o: True\n    __hash__ = lambda s: hash('math')\n"
+                "__import__(Lie('os'))",
+                "FILESYSTEM_ATTEMPT",
+            ),
             ("__import__('no_such_module', None, None, [])", "IMPORT_ALLOWLIST_VIOLATION"),
         ],
     )
@@ -181,6 +186,7 @@ class TestGuards:
             "import string\nstring.Formatter().get_field('0.__cl' + 'ass__', [1], {})",
             "x = '{0.__cl' + 'ass__}'\nx.format(1)",
             "x = '{0.__cl' + 'ass__}'\nstr.format(x, 1)",
+            "x = '{0.__cl' + 'ass__}'\nx.\uff46ormat(1)",
             "x = '{a.__cl' + 'ass__}'\nx.format_map({'a': 1})",
             "x = '{0:{1.__cl' + 'ass__}}'\nlist(map(x.format, [1], [2]))",
             "class T(str): pass\nT('{0.__cl' + 'ass__}').format(1)",

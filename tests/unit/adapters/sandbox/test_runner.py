@@ -274,8 +274,8 @@ class TestInputs:
 
     @pytest.mark.parametrize("settings", ALL)
     def test_they_do_not_replace_what_the_code_needs(self, settings: Any) -> None:
-        told = runner.run("len([1])", {"__builtins__": {}, "__name__": "x"}, settings)
-        assert told["value"] == 1
+        told = runner.run("[len([1]), __name__]", {"__builtins__": {}, "__name__": "x"}, settings)
+        assert told["value"] == [1, "__main__"]
 
 
 HOSTILE: dict[str, tuple[str, Any]] = {
@@ -298,6 +298,11 @@ HOSTILE: dict[str, tuple[str, Any]] = {
         "ZeroDivisionError",
     ),
     "profile": ("import sys\ndef t(*a): raise ValueError('profile')\nsys.setprofile(t)\n1", "ValueError"),
+    "profile of calls": (
+        "import sys\ndef t(frame, event, arg):\n    if event == 'call':\n        raise ValueError\n"
+        "sys.setprofile(t)\n1",
+        None,
+    ),
     "json": ("import json\njson.encoder.encode_basestring = None\njson.dumps = None\n{'a': 'b'}", None),
     "main": ("import sys\nsys.modules.pop('__main__')\n1", None),
     "modules": ("import sys\nsys.modules.clear()\n1", None),
