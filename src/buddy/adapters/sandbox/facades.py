@@ -130,7 +130,8 @@ class Facades:
             plain = AttributeError(f"module '{module}' has no attribute '{name}'", name=name)
             value = getattr(real, name, plain)
             kept = name.startswith("_") or isinstance(value, ModuleType) or name in HIDDEN.get(module, ())
-            if value is plain or name in _OWN_MATTERS or not (kept or module == "sys"):
+            in_part = module == "sys" or module not in self.imports
+            if value is plain or name in _OWN_MATTERS or not (kept or in_part):
                 raise plain
             told = f"`{module}.{name}` is not available: use what {module} publishes"
             self._tell(_hidden_violation(name, value), told, line())

@@ -43,11 +43,8 @@ class _TooLarge(Exception):
     """A value that has more than it may."""
 
 
-def _no_default(value: Any) -> Any:
-    raise _Unfit(str(type(value)))  # cannot be: everything has an exact JSON type by then
-
-
-_encoder = make_encoder(None, _no_default, encode_basestring, None, ":", ",", False, False, False)
+# Nothing is left to `repr`: what it encodes has exact JSON types by then.
+_encoder = make_encoder(None, repr, encode_basestring, None, ":", ",", False, False, False)
 
 
 def outcome(
