@@ -264,7 +264,7 @@ class Execution:
         """Read what came over the channel; the code may have written there too."""
         reports, strange = 0, 0
         for line in filter(None, bytes(self._said).split(b"\n", _MOST_LINES)):
-            told = _understood(line)
+            told = _understood(line, self._policy.max_result_bytes)
             if told is None:
                 strange += 1
                 continue
@@ -281,15 +281,23 @@ class Execution:
             raise SandboxUnavailable(["the zygote of an execution is gone"]) from None
 
 
-def _understood(line: bytes) -> _Line | None:
-    """Return what a line says, None where no runner would say so."""
+def _understood(line: bytes, most: int) -> _Line | None:
+    """Return what a line says, None where no runner would say so.
+
+    Args:
+        line: as it came.
+        most: bytes that a value may have as JSON.
+    """
     try:
         told = _LINES.decode(line)
     except (msgspec.MsgspecError, RecursionError):
         return None
-    if told.report is not None and line.count(b"[") + line.count(b"{") > MOST_DEPTH:
-        return None if _is_deep(told.report.value) else told
-    return told
+    if told.report is None:
+        return told
+    value = told.report.value
+    if line.count(b"[") + line.count(b"{") > MOST_DEPTH and _is_deep(value):
+        return None
+    return None if len(line) > most and len(msgspec.json.encode(value)) > most else told
 
 
 def _finding(

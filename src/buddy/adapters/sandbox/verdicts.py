@@ -55,7 +55,7 @@ _DOING = {
     ViolationType.SYSCALL_DENIED: "this system call is not allowed",
 }
 
-_SHOWN = 500
+_SHOWN = 300
 """Characters of a path or a sentence that are kept: an execution may not fill the disk by being denied."""
 
 
@@ -145,9 +145,11 @@ def ended(killed_by: KilledBy, *, authoritative: bool = True, **facts: object) -
     """
     if killed_by is KilledBy.CANCELLED:
         return None
-    timeout = killed_by is KilledBy.TIMEOUT
+    kind = ViolationType.TIMEOUT if killed_by is KilledBy.TIMEOUT else ViolationType.RESOURCE_LIMIT
+    if facts.get("signal") == "SIGSYS":  # a call by another machine's number, which the filter ends at once
+        kind = ViolationType.SYSCALL_DENIED
     return Violation(
-        type=ViolationType.TIMEOUT if timeout else ViolationType.RESOURCE_LIMIT,
+        type=kind,
         details=f"the code {_ENDS[killed_by].format(**facts)}",
         layer=Layer.SUPERVISOR,
         authoritative=authoritative,
