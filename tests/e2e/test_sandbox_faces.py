@@ -23,6 +23,7 @@ from e2e import some_runs as runs
 if not sys.platform.startswith("linux"):
     pytest.skip("the sandbox is made of Linux", allow_module_level=True)
 
+OUTER = Path(__file__).parent.parent / "sandbox" / "outer.py"
 BARE = """
 imports = ["socket", "os", "time"]
 check = false
@@ -250,9 +251,11 @@ def test_the_public_sandbox_logs_in_the_home_unless_told(folder: Path) -> None:
 # the commands
 
 
-def buddy(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def buddy(*words: str, given: str = "", denied: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command, on a machine that denies some system calls."""
+    outer = [sys.executable, str(OUTER), denied] if denied else []
     done = subprocess.run(
-        [sys.executable, "-m", "buddy", *words],
+        [*outer, sys.executable, "-m", "buddy", *words],
         input=given, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
@@ -307,3 +310,35 @@ def test_the_doctor_agrees_with_the_sandbox() -> None:
     full = buddy("sandbox", "doctor", "--require", "full")
     assert full.returncode == (0 if document["capabilities"]["isolation"] == "full" else 1)
     assert f"isolation: {document['capabilities']['isolation']}" in full.stdout
+
+
+def test_a_container_is_told_to_be_one_and_is_refused_where_that_is_not_enough() -> None:
+    container = "unshare=EPERM,mount=EPERM"
+    ran = buddy("sandbox", "run", "-", given="6 * 7", denied=container)
+    assert (ran.returncode, ran.stdout) == (0, "42\n")
+    assert "isolation standard" in ran.stderr
+    refused = buddy("sandbox", "run", "-", "--require", "full", given="6 * 7", denied=container)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "full isolation needs namespaces" in refused.stderr
+    doctor = buddy("sandbox", "doctor", "--require", "full", denied=container)
+    assert doctor.returncode == 1
+    assert "isolation: standard" in doctor.stdout
+    assert "sysctl" in doctor.stdout
+
+
+def test_a_machine_that_cannot_hold_code_runs_none_and_a_plan_goes_on_without(folder: Path) -> None:
+    old_kernel = "landlock_create_ruleset=ENOSYS"
+    doctor = buddy("sandbox", "doctor", denied=old_kernel)
+    assert doctor.returncode == 1
+    assert "isolation: none; no code is run here" in doctor.stdout
+    document = runs.plan({"sum": FOUR_AGENTS["sum"], "note": FOUR_AGENTS["note"]}, on_failure="continue")
+    document["steps"]["sum"]["group"] = "reader"
+    (folder / "plan.json").write_text(json.dumps(document))
+    ran = buddy(
+        "run", "plan.json", "--tools", runs.TOOLS, "--mode", "live", "--out", "out", denied=old_kernel
+    )
+    assert ran.returncode == 1
+    assert "NoSandbox: the sandbox cannot be had here, so nothing ran: Landlock is needed" in told(
+        folder / "out", "sum"
+    )
+    assert (folder / "some" / "put").read_text() == "k 1\n"
