@@ -13,6 +13,7 @@ from buddy.core.code_rules import (
     BUILTIN,
     IMPORT,
     INTERPRETER,
+    MATCHED_WHOLE,
     OPEN_UNDERSCORES,
     PROCESS,
     PROCESS_NAMES,
@@ -120,6 +121,7 @@ class _Reading:
         self.templates: list[tuple[ast.Constant, str]] = []
         self.classes: list[ast.ClassDef] = []
         self.caught = False
+        self.positional: list[ast.MatchClass] = []
         self.modules: set[str] = set()
 
     def read(self) -> None:
@@ -140,6 +142,7 @@ class _Reading:
         self.judge_names()
         self.judge_attributes()
         self.judge_templates()
+        self.judge_patterns()
 
     def tell(self, kind: str, details: str, node: ast.AST) -> None:
         self.findings.append(Finding(kind, details, getattr(node, "lineno", 1)))
@@ -204,6 +207,8 @@ class _Reading:
                 self.tell(BUILTIN, _private(part), node)
 
     def see_match_class(self, node: ast.MatchClass) -> None:
+        if node.patterns:
+            self.positional.append(node)
         for name in node.kwd_attrs:
             if name[0] == "_" or name in INTERPRETER or name in _FORMATS:
                 self.tell(
@@ -267,6 +272,16 @@ class _Reading:
         for node, template in self.templates:
             if part := closed_field(template):
                 self.tell(BUILTIN, f"a format field reads `{part}`: format the value itself", node)
+
+    def judge_patterns(self) -> None:
+        """Positions in a pattern read the attributes that the class names, whatever they are."""
+        if not self.positional:
+            return
+        whole = {id(node) for node in unbound(self.tree, MATCHED_WHOLE - self.given)}
+        for node in self.positional:
+            if id(node.cls) not in whole:
+                name = ast.unparse(node.cls)
+                self.tell(BUILTIN, f"name the attributes in the pattern: `{name}(x=..., y=...)`", node)
 
 
 def _fields(kind: type) -> tuple[str, ...]:
