@@ -8,7 +8,7 @@ import pytest
 
 from buddy.adapters.sandbox import Sandbox, sandbox
 from sandbox.attack import Setting
-from sandbox.judge import OPEN, Arena, breaches, has_right_type
+from sandbox.judge import OPEN, Arena, breaches, has_right_type, is_full
 from sandbox.suite import named
 from sandbox.world import World
 
@@ -37,9 +37,9 @@ def world() -> Iterator[World]:
 def what_is_wrong(world: World, log: Path, step: str, without: tuple[str, ...]) -> list[str]:
     policy, setting, name, _ = HELD_BY[step]
     (attack,) = named(name)
+    if attack.full and not is_full():
+        pytest.skip("this machine allows no full isolation")
     with Arena(world, policy, setting, log, without=without, probe=False) as arena:
-        if not without and not arena.fits(attack):
-            pytest.skip("this machine allows no full isolation")
         seen = arena.try_(attack)
     return breaches(seen, world.secret) + ([] if has_right_type(seen) else ["it was noted as something else"])
 

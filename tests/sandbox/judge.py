@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from buddy.adapters.sandbox import Sandbox
+from buddy.adapters.sandbox.doctor import capabilities
 from buddy.model.sandbox import (
     EXTENDED_IMPORTS,
     POLICIES,
@@ -77,6 +79,12 @@ OPEN = SandboxPolicy(imports=EVERYTHING, check=False, facades=False)
 FOLDER = SandboxPolicy(
     imports=(*SPEC_IMPORTS, "os", "socket", "mmap", "ctypes"), scratch=Scratch(size_mb=1, files=16)
 )
+
+
+@cache
+def is_full() -> bool:
+    """Return whether this machine allows full isolation."""
+    return capabilities().isolation is Isolation.FULL
 
 
 def policy_of(name: str, setting: Setting) -> SandboxPolicy:
@@ -194,10 +202,6 @@ class Arena:
         assert result.error is None, result.error
         return result.value
 
-    def fits(self, attack: Attack) -> bool:
-        """Return whether this machine can be expected to stop an attack."""
-        return self.box.isolation is Isolation.FULL or not attack.full
-
     def try_(self, attack: Attack) -> Seen:
         """Run an attack and look at what it did."""
         began = time.monotonic()
@@ -296,7 +300,9 @@ def has_right_type(seen: Seen) -> bool:
     """Return whether what was noted is what it was; bare, the kernel or the supervisor has to have."""
     right = seen.attack.right(seen.setting)
     bare = seen.setting is Setting.BARE
-    return not right or any(
+    if not right or seen.result.forensics != "full":
+        return True
+    return any(
         violation.type in right and (not bare or violation.layer in (Layer.KERNEL, Layer.SUPERVISOR))
         for violation in seen.result.violations
     )
