@@ -28,7 +28,7 @@ from buddy.model.sandbox import (
 from sandbox.attack import Attack, Setting
 from sandbox.world import World, family
 
-MOST_LOGGED = 128 * 1024
+MOST_LOGGED = 192 * 1024
 """Bytes that one execution may add to the log."""
 WARM_S = 0.1
 """Seconds within which a sandbox has all the processes that it keeps."""

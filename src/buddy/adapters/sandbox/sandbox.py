@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import msgspec
+
 from buddy.adapters.sandbox import doctor, log, results
 from buddy.adapters.sandbox.execution import Execution
 from buddy.adapters.sandbox.settings import Settings
@@ -58,6 +60,8 @@ class Sandbox:
         _without: frozenset[str] = frozenset(),
     ) -> None:
         self.policy = _policy(policy)
+        if "result_cap" in _without:
+            self.policy = msgspec.structs.replace(self.policy, max_result_bytes=sys.maxsize)
         self._without = _without
         self._log = log
         self._settings = settings_of(self.policy, _without)
@@ -244,7 +248,7 @@ def settings_of(policy: SandboxPolicy, without: frozenset[str] = frozenset()) ->
         scratch_bytes=scratch.size_mb * 1024 * 1024 if scratch else 0,
         scratch_files=scratch.files if scratch else 0,
         max_code_bytes=policy.max_code_bytes,
-        max_result_bytes=sys.maxsize if "result_cap" in without else policy.max_result_bytes,
+        max_result_bytes=policy.max_result_bytes,
         memory_mb=policy.memory_mb,
         cpu_s=policy.cpu_s,
         without=tuple(sorted(without)),
