@@ -269,4 +269,19 @@ print('LEAK: a segment')
     direct(
         "other-numbers-of-calls", "ctypes", CALL, RAW + "NR['x'] = 0x40000000 + 39\ncall('x')", refused=IMPORT
     ),
+    direct(
+        "gate-of-the-older-machine",
+        "ctypes",
+        CALL,
+        RAW
+        + r"""
+place = ctypes.cast(libc.getpid, ctypes.c_void_p).value
+at = ctypes.string_at(place, 300_000).find(bytes([0xCD, 0x80]))
+if at < 0:
+    NR["x"] = 0x40000000 + 39
+    call("x")
+ctypes.CFUNCTYPE(ctypes.c_int)(place + at)()
+""",
+        refused=IMPORT,
+    ),
 )

@@ -259,7 +259,7 @@ typing.get_type_hints(A, {"path": MARKER})
         r"""
 import typing
 ref = typing.List["__import__('os').system('touch ' + path)"].__args__[0]
-ref._evaluate({"path": MARKER}, {}, frozenset())
+ref._evaluate({"path": MARKER}, {}, recursive_guard=frozenset())
 """,
         policy="extended",
     ),
