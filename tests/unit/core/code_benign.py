@@ -485,6 +485,12 @@ def f(x):
             return None
 f([1, 2])
 """,
+    "match_whole": """
+match [1, 'a', 2.5]:
+    case [int(x), str(y), float(z)]:
+        found = [x, y, z]
+found
+""",
     "match_class": """
 from dataclasses import dataclass
 @dataclass

@@ -83,6 +83,7 @@ ESCAPES = {
     "match_class": ("match print:\n    case object(__self__=b):\n        b", BUILTIN, 2),
     "match_class_frame": ("match g:\n    case object(gi_frame=f):\n        f", BUILTIN, 2),
     "match_class_format": ("match '{0.x}':\n    case str(format=f):\n        f(1)", BUILTIN, 2),
+    "match_positions": ("match g:\n    case A(f):\n        f", BUILTIN, 2),
     "match_args": ("class A:\n    __match_args__ = ('__globals__',)", BUILTIN, 2),
     "code_replace": ("def f(): pass\nf.__code__.replace(co_consts=())", BUILTIN, 2),
     "code_assign": ("def f(): pass\nf.__code__ = 1", BUILTIN, 2),
