@@ -150,8 +150,12 @@ for finder in sys.meta_path:
         "datetime-sys",
         "module attributes of modules",
         r"""
-import datetime
-datetime.sys.modules["os"].system("touch " + MARKER)
+import datetime, re
+try:
+    found = datetime.sys
+except AttributeError:
+    found = re.enum.sys
+found.modules["os"].system("touch " + MARKER)
 """,
         sees=(BUILTIN, IMPORT),
     ),
