@@ -1,6 +1,7 @@
 """What stands for the public names that reach any attribute by its name, and for `sys`."""
 
 import dataclasses
+import enum
 import functools
 import operator
 import string
@@ -8,7 +9,7 @@ import sys
 from abc import ABCMeta
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, SimpleNamespace
-from typing import Any, NoReturn, Protocol
+from typing import Any, ForwardRef, NoReturn, Protocol
 
 from buddy.core.code_rules import closed_attribute, closed_field, closed_part
 
@@ -34,6 +35,23 @@ def guarded(refuse: Refuse) -> dict[str, dict[str, Any]]:
         "operator": {"attrgetter": attrgetter, "methodcaller": methodcaller},
         "string": {"Formatter": _formatter(refuse)},
     }
+
+
+def disarm() -> None:
+    """Takes from the library what evaluates text, or copies what modules hold, and hangs on values.
+
+    No facade hides it, as code may read such names: its own classes have them too. For processes that are
+    there for code alone, as others may want both.
+    """
+    for name in ("_evaluate", "evaluate"):
+        if hasattr(ForwardRef, name):
+            setattr(ForwardRef, name, _unevaluated)
+    if hasattr(enum.EnumType, "_convert_"):
+        delattr(enum.EnumType, "_convert_")
+
+
+def _unevaluated(*_: Any, **__: Any) -> NoReturn:
+    raise TypeError("an annotation that is a text stays one")
 
 
 def _by_name(refuse: Refuse) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -155,15 +173,23 @@ def formats(refuse: Refuse) -> type:
         def __init__(self, value: Any) -> None:
             self._value = value
 
-        @property
-        def format(self) -> Any:
-            return _guarded_format(self._value.format, refuse)
-
-        @property
-        def format_map(self) -> Any:
-            return _guarded_format(self._value.format_map, refuse)
-
+    # A class of the code may have an attribute of that name, which it sets and deletes as any other.
+    for name in ("format", "format_map"):
+        setattr(Formats, name, _guarded_attribute(name, refuse))
     return Formats
+
+
+def _guarded_attribute(name: str, refuse: Refuse) -> property:
+    def get(formats: Any) -> Any:
+        return _guarded_format(getattr(formats._value, name), refuse)
+
+    def put(formats: Any, value: Any) -> None:
+        setattr(formats._value, name, value)
+
+    def drop(formats: Any) -> None:
+        delattr(formats._value, name)
+
+    return property(get, put, drop)
 
 
 def _guarded_format(method: Any, refuse: Refuse) -> Any:

@@ -34,6 +34,17 @@ match int():
 import string
 reached = string.Formatter().get_field("0:.__glo" + "bals__", (), {"0:": string.capwords})
 """,
+    "a guard that is left out where it is set": """
+import string
+class Text(str): pass
+class Adds:
+    def __radd__(self, method):
+        self.got = method
+        return method
+adds, text = Adds(), Text("{0.__glo" + "bals__}")
+text.format += adds
+reached = adds.got(string.capwords)
+""",
     "a template that the library formats": """
 import collections, string
 reached = collections.UserString("{0.__glo" + "bals__}").format(string.capwords)
@@ -88,6 +99,11 @@ def test_what_code_makes_up_reaches_nothing(name: str) -> None:
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
+        (
+            "class A:\n    def __init__(self): self.format = 'csv'\n"
+            "a = A()\na.format += 'x'\ntold = a.format\ndel a.format\n[told, hasattr(a, 'format')]",
+            ["csvx", False],
+        ),
         ("match 3:\n    case int(n) | float(n): pass\nn", 3),
         ("import string\nstring.Formatter().format('{a[0].real} {0!r:>4}', 'x', a=[1])", "1  'x'"),
         (
