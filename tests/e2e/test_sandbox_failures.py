@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -142,3 +143,30 @@ def test_a_caller_that_is_cancelled_while_it_waits_for_a_turn_does_not_wait_on()
 
     with Sandbox(workers=1) as box:
         assert asyncio.run(wait(box)) < 0.5
+
+
+@pytest.mark.parametrize("scratch", [None, Scratch()], ids=["no folder", "folder"])
+def test_code_gives_no_descriptor_away(scratch: Scratch | None) -> None:
+    # Those under way count against all processes of a user: enough of them kept others from being sealed.
+    policy = SandboxPolicy(imports=("ctypes", "fcntl", "os"), check=False, facades=False, scratch=scratch)
+    code = """
+import ctypes, fcntl, os
+sent = [ctypes.CDLL(None).sendmsg(number, ctypes.create_string_buffer(56), 0) for number in (3, 256)]
+for dup in (lambda: fcntl.fcntl(3, fcntl.F_DUPFD_CLOEXEC, 256), lambda: os.dup2(3, 256)):
+    try: sent.append(dup())
+    except OSError: pass
+sent
+"""
+    with full(policy) as box:
+        result = box.execute(code)
+    assert result.value == [-1, -1]
+    assert result.violations[0].syscall == "sendmsg"
+
+
+def test_a_machine_that_gives_too_few_descriptors_says_so() -> None:
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200));"
+        "from buddy.adapters.sandbox import capabilities; print(capabilities().missing)"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert "257 descriptors are needed (ulimit -Hn), and there are 200" in said.stdout

@@ -100,7 +100,7 @@ def live(prepared: Prepared, channel: socket.socket, request: dict[str, Any]) ->
 
     Args:
         prepared: by the zygote.
-        channel: at descriptor `CHANNEL`.
+        channel: at descriptor `HANDOVER`.
         request: `name` of the attack and its `bait`.
     """
     step, attack = ATTACKS[request["name"]]

@@ -8,18 +8,26 @@ import sys
 from typing import Any, NoReturn
 
 from buddy.adapters.sandbox import outcome, runner
-from buddy.adapters.sandbox.kernel.filters import CHANNEL
+from buddy.adapters.sandbox.kernel.filters import CHANNEL, HANDOVER
 from buddy.adapters.sandbox.seal import Prepared, seal
 
 HELD, SILENT, FAILED = b"H", b"S", b"F"
 """The first byte that a child sends: sealed and heard, sealed and not heard, or not sealed."""
 
 
-def settle(channel: socket.socket, out: int) -> socket.socket:
+def settle(channel: socket.socket, out: int, rules: int) -> socket.socket:
     """Keep four descriptors and no other: nothing to read, two to print to, the channel.
 
     None of them is shared with another child, not even what there is nothing to read from: a lock on it would
     outlive this one.
+
+    Args:
+        channel: to the supervisor.
+        out: descriptor of what is printed.
+        rules: of the zygote's Landlock rules, kept too; -1 where there are none.
+
+    Returns:
+        The channel at descriptor `HANDOVER`, to be closed before the code comes.
     """
     nothing, written = os.pipe()
     os.dup2(nothing, 0)
@@ -28,7 +36,11 @@ def settle(channel: socket.socket, out: int) -> socket.socket:
     os.dup2(out, 2)
     if channel.fileno() != CHANNEL:
         os.dup2(channel.fileno(), CHANNEL, inheritable=False)
-    return socket.socket(channel.family, channel.type, channel.proto, fileno=CHANNEL)
+    if rules > CHANNEL:
+        os.closerange(CHANNEL + 1, rules)
+    os.closerange(max(rules, CHANNEL) + 1, 1 << 16)
+    os.dup2(CHANNEL, HANDOVER, inheritable=False)
+    return socket.socket(channel.family, channel.type, channel.proto, fileno=HANDOVER)
 
 
 def enter(prepared: Prepared, channel: socket.socket, without: frozenset[str]) -> None:
@@ -36,14 +48,15 @@ def enter(prepared: Prepared, channel: socket.socket, without: frozenset[str]) -
 
     Args:
         prepared: by the zygote.
-        channel: at descriptor `CHANNEL`, the only one above stderr but the zygote's own rules.
+        channel: at descriptor `HANDOVER`; closed.
         without: protective steps that are left out.
     """
     try:
         _hand_over(channel, seal(prepared, without))
+        channel.close()
     except BaseException as problem:  # noqa: BLE001 - whatever it is, this process must not go on
         with contextlib.suppress(OSError):
-            channel.sendall(FAILED + str(problem).encode())
+            os.write(CHANNEL, FAILED + str(problem).encode())  # which a filter lets through
         os._exit(70)
 
 

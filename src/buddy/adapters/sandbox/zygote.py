@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 
 from buddy.adapters.sandbox import canaries, child, runner
 from buddy.adapters.sandbox.kernel import calls, limits, namespaces
-from buddy.adapters.sandbox.kernel.filters import CHANNEL
 from buddy.adapters.sandbox.seal import Prepared, prepare
 from buddy.adapters.sandbox.settings import Settings, decode
 
@@ -34,6 +33,7 @@ def main(descriptor: int) -> NoReturn:
     control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor)
     try:
         settings = decode(control.recv(1 << 20))
+        limits.make_room()
         os.environ["TZ"] = "UTC"
         time.tzset()
         runner.preload(settings.imports, settings)
@@ -127,11 +127,7 @@ def _bear(control: socket.socket, prepared: Prepared, request: dict[str, Any]) -
 
 def _be(prepared: Prepared, request: dict[str, Any], channel: socket.socket, out: int) -> NoReturn:
     try:
-        kept = child.settle(channel, out)
-        rules = prepared.rules
-        if rules > CHANNEL:
-            os.closerange(CHANNEL + 1, rules)
-        os.closerange(max(rules, CHANNEL) + 1, 1 << 16)
+        kept = child.settle(channel, out, prepared.rules)
         if request["want"] == CANARY:
             canaries.live(prepared, kept, request)
         child.live(prepared, kept)

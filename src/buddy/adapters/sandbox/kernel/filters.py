@@ -9,6 +9,11 @@ from buddy.adapters.sandbox.kernel.bpf import ALLOW, NOTIFY, Rule, Test, allow, 
 
 CHANNEL = 3
 """The descriptor over which code comes in and the result goes out."""
+HANDOVER = 256
+"""A second descriptor of the channel, over which a sealed process gives its ear away, and closes it.
+
+No limit lets code have one of that number, so code can send no descriptors: those that are under way count
+against all processes of a user, and too many of them would keep others from being sealed."""
 
 _PLAIN = calls(
     "brk munmap mremap madvise futex sched_yield getrandom restart_syscall exit exit_group nanosleep "
@@ -48,7 +53,7 @@ def rules(scratch: bool, told: bool = True) -> list[Rule]:
         *(Rule(name, tests=no_other, negate=True) for name in _CLOCKS),
         *(allow(_FILES) if scratch else ()),
         *(Rule(name, action=NOTIFY if told else ALLOW) for name in (NAMING if scratch else ())),
-        Rule("sendmsg", tests=(Test(0, CHANNEL),)),
+        Rule("sendmsg", tests=(Test(0, HANDOVER),)),
         Rule("ioctl", action=refuse(errno.ENOTTY), tests=(Test(1, termios.TCGETS),)),
         *(Rule("ioctl", tests=(Test(1, command),)) for command in (termios.FIOCLEX, termios.FIONCLEX)),
         *(Rule("fcntl", tests=(Test(1, command),)) for command in _FCNTL),

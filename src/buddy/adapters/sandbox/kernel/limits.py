@@ -1,17 +1,37 @@
 """Resource limits of one execution."""
 
+import errno
 import resource
 
+from buddy.adapters.sandbox.kernel.filters import HANDOVER
 from buddy.adapters.sandbox.settings import Settings
 
 _STACK = 8 * 1024 * 1024
-_DESCRIPTORS = {False: 32, True: 256}
+_DESCRIPTORS = {False: 32, True: HANDOVER}
 
 
 def address_space() -> int:
     """Return the bytes of address space that this process takes."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def make_room() -> None:
+    """Let this process, and those that it forks, have a descriptor `HANDOVER` until they are sealed.
+
+    Raises:
+        OSError: it may not have that many.
+    """
+    try:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except OSError as problem:
+        raise OSError(problem.errno, f"limits: {problem.strerror}") from None
+    if hard != resource.RLIM_INFINITY and hard <= HANDOVER:
+        raise OSError(
+            errno.EMFILE, f"{HANDOVER + 1} descriptors are needed (ulimit -Hn), and there are {hard}"
+        )
+    if soft != resource.RLIM_INFINITY and soft <= HANDOVER:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (HANDOVER + 1, hard))
 
 
 def restrict(settings: Settings, taken: int) -> None:
