@@ -354,6 +354,8 @@ def test_full_isolation_is_in_other_namespaces() -> None:
         ({"code": "1", "inputs": {"a": {1, 2}}}, "inputs: expected what JSON can hold"),
         ({"code": "1", "inputs": {"a": float("nan")}}, "inputs: expected what JSON can hold"),
         ({"code": "1", "timeout_s": 0}, "timeout_s: expected above 0"),
+        ({"code": "1", "timeout_s": "5"}, "timeout_s: expected above 0 and at most 3600, found '5'"),
+        ({"code": "1", "inputs": [1]}, "inputs: expected a mapping, found list"),
         ({"code": "1", "timeout_s": 1e9}, "timeout_s: expected above 0 and at most 3600"),
         ({"code": "x" * 20_000_000}, "code and inputs: expected at most 16,777,216 bytes"),
     ],

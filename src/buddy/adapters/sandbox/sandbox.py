@@ -273,7 +273,7 @@ def _level(require: str) -> Isolation:
 def _deadline(timeout_s: float | None, policy: SandboxPolicy) -> float:
     if timeout_s is None:
         return policy.timeout_s
-    if not 0 < timeout_s <= MAX_TIMEOUT_S:
+    if not isinstance(timeout_s, (int, float)) or not 0 < timeout_s <= MAX_TIMEOUT_S:
         raise BadInput(f"timeout_s: expected above 0 and at most {MAX_TIMEOUT_S:g}, found {timeout_s!r}")
     return timeout_s
 
@@ -286,6 +286,8 @@ def _request(code: str, inputs: Mapping[str, Any] | None) -> bytes:
     """
     if not isinstance(code, str):
         raise BadInput(f"code: expected a str, found {type(code).__name__}")
+    if not isinstance(inputs, Mapping | None):
+        raise BadInput(f"inputs: expected a mapping, found {type(inputs).__name__}")
     given = dict(inputs or {})
     for name in given:
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
