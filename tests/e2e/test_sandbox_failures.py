@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -170,3 +171,18 @@ def test_a_machine_that_gives_too_few_descriptors_says_so() -> None:
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert "257 descriptors are needed (ulimit -Hn), and there are 200" in said.stdout
+
+
+def test_a_zygote_that_can_start_no_process_takes_nothing_with_it() -> None:
+    with Sandbox(workers=1) as box:
+        outer = box._workers[0].pid
+        inner = Path(f"/proc/{outer}/task/{outer}/children").read_text("ascii").split()
+        select.select([box._workers[0]._control], [], [], 10)  # until it has borne one
+        zygote = int(inner[0]) if box.isolation is Isolation.FULL else outer
+        try:
+            resource.prlimit(zygote, resource.RLIMIT_NOFILE, (6, 6))
+        except PermissionError:
+            pytest.skip("this user may not bound another process")
+        slow = "import time\ntime.sleep(0.2)\n6 * 7"
+        assert [box.execute(slow).value for _ in range(3)] == [42] * 3
+        assert box._workers[0].pid != outer

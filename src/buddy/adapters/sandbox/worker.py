@@ -21,8 +21,8 @@ from buddy.errors import SandboxUnavailable
 START_S = 30.0
 """Seconds that a zygote may take to be warm, and a child to be sealed."""
 
-_GIVEN = 4
-"""Descriptors that come with a child."""
+_BORN, _GIVEN = b"child", 4
+"""What a zygote says of a child, and how many descriptors come with it; else it says why there is none."""
 
 NO_DESCRIPTORS = "this process may open no more descriptors (ulimit -n)"
 
@@ -142,6 +142,8 @@ class Worker:
         self._wanted = False
         if not said:
             raise SandboxUnavailable([self._last_words()])
+        if said != _BORN:
+            raise SandboxUnavailable([said.decode("utf-8", "replace")])
         if len(descriptors) != _GIVEN:
             for descriptor in descriptors:
                 os.close(descriptor)

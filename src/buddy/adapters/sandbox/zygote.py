@@ -98,7 +98,11 @@ def _serve(control: socket.socket, prepared: Prepared) -> NoReturn:
                 poll.unregister(ready)
                 _bury(ready, *living.pop(ready))
             elif request := control.recv(1 << 16):
-                pidfd, pid, ended = _bear(control, prepared, json.loads(request))
+                try:
+                    pidfd, pid, ended = _bear(control, prepared, json.loads(request))
+                except OSError as problem:  # those that live must not end with it
+                    control.send(f"no process can be started: {_reason(problem)}".encode())
+                    continue
                 living[pidfd] = (pid, ended)
                 poll.register(pidfd, select.POLLIN)
             else:
