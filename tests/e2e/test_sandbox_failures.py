@@ -33,6 +33,23 @@ def full(policy: SandboxPolicy | str = "spec") -> Sandbox:
         pytest.skip(f"this machine has no full isolation: {problem.missing}")
 
 
+def end(box: Sandbox) -> None:
+    """Kill the zygote of a sandbox, and wait until what it has borne is gone too."""
+    outer = box._workers[0].pid
+    inner = Path(f"/proc/{outer}/task/{outer}/children").read_text("ascii").split()
+    os.kill(outer, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while any(_lives(pid) for pid in inner) and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @contextmanager
 def descriptors(more: int) -> Iterator[None]:
     """Let this process open so many more descriptors."""
@@ -58,7 +75,7 @@ def test_a_replaced_zygote_holds_no_less(
     with full(policy) as box:
         with monkeypatch.context() as patched:
             patched.setattr(sys, "executable", str(limited))
-            os.kill(box._workers[0].pid, signal.SIGKILL)
+            end(box)
             refused: list[str] = []
             for _ in range(3):
                 with pytest.raises(SandboxUnavailable) as problem:
@@ -80,7 +97,7 @@ def test_zygotes_that_cannot_start_spoil_no_later_one(monkeypatch: pytest.Monkey
     with Sandbox(workers=1) as box:
         with monkeypatch.context() as patched:
             patched.setattr(sys, "executable", "/bin/false")
-            os.kill(box._workers[0].pid, signal.SIGKILL)
+            end(box)
             for _ in range(3):
                 with pytest.raises(SandboxUnavailable):
                     box.execute("1")
