@@ -28,10 +28,10 @@ from buddy.engine.run import Run
 from buddy.journal.events import Intent
 what, _, key = os.environ["CRASH"].partition(":")
 record = Run.record
-def dies(run, event):
+def dies(run, event, at=None):
     if what == "let-through" and isinstance(event, Intent) and event.step == key:
         os.kill(os.getpid(), signal.SIGKILL)
-    return record(run, event)
+    return record(run, event, at)
 Run.record = dies
 if sys.argv[2:] == ["resume"]:
     sys.exit(wiring.resume("out", [sys.argv[1]], by="ada").exit_code)

@@ -1,5 +1,6 @@
 """A run long enough for a scribe: the same outputs, the same proof, the same promise after a crash."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from buddy import wiring
+from buddy.journal.events import BreakerMoved, Outcome
 from buddy.projections.outputs import project
 from buddy.wiring.folder import SCRIBE_FROM
 from e2e import some_runs as runs
@@ -43,6 +45,48 @@ def test_its_outputs_are_its_projections_and_it_is_verified(tmp_path: Path) -> N
     assert run.summary["steps"]["by_status"]["SUCCEEDED"] == MANY
     found = project(wiring.records(str(tmp_path / "out")))
     assert {name: (tmp_path / "out" / name).read_bytes() for name in found} == found
+    assert runs.wrong(tmp_path / "out") == []
+
+
+FAILING = """
+from buddy import Preview, Risk, ToolError, tool
+
+@tool(risk=Risk.MEDIUM, effect="write", undo="exact", permissions=["some.write"], resources=["record:{key}"])
+async def fails(key: str) -> None:
+    raise ToolError("no")
+
+@fails.preview
+async def _(key: str) -> Preview:
+    return Preview()
+
+@fails.undo
+async def _(call, result) -> None:
+    return None
+"""
+
+
+def test_its_breakers_open_at_the_third_failure_though_another_process_writes_its_outputs(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "failing.py").write_text(FAILING)
+    wanted = document()
+    wanted["agents"]["b"] = {"permissions": ["some.write"]}
+    wanted["steps"] |= {
+        f"f{number}": {"tool": "fails", "args": {"key": f"f{number}"}, "agent": "b", "confidence": 0.95}
+        for number in range(9)
+    }
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({**wanted, "on_failure": "continue"}))
+    config = runs.live(tmp_path / "out", max_live_escalations=8, enable_rollback_on_failure=False)
+    tools = [runs.TOOLS, str(tmp_path / "failing.py")]
+    run = wiring.run([str(path)], tools, config, granted_by="ada")
+    by_status = {status: steps for status, steps in run.summary["steps"]["by_status"].items() if steps}
+    assert by_status == {"SUCCEEDED": MANY, "FAILED": 3, "HELD": 6}
+    records = list(wiring.records(str(tmp_path / "out")))
+    failed = [record.seq for record in records if isinstance(record.event, Outcome) and record.event.error]
+    opened = [record for record in records if isinstance(record.event, BreakerMoved)]
+    assert {record.event.subject for record in opened} == {"tool:fails", "agent:b"}
+    assert opened[0].seq == failed[2] + 1
     assert runs.wrong(tmp_path / "out") == []
 
 

@@ -32,7 +32,9 @@ from buddy.ports import (
     Secrets,
     World,
 )
-from buddy.projections.anomalies import Anomaly, Severity, Watch
+from buddy.projections.alarms import Alarms
+from buddy.projections.anomalies import Watch
+from buddy.projections.anomaly import Anomaly, Severity
 from buddy.projections.fleet.fold import Fleet
 
 LOCK_AGE_S = 0.01
@@ -56,11 +58,7 @@ class Ports:
     world: World
 
 
-@dataclass(kw_only=True, slots=True)
-class _Begin:
-    action: Action
-    intent: Intent
-    answer: "asyncio.Future[Admitted | Refused]"
+_Begin = tuple[Action, Intent, "asyncio.Future[Admitted | Refused]"]
 
 
 @dataclass(slots=True)
@@ -97,7 +95,7 @@ class Run:
         key: bytes,
         *,
         environment: bool = False,
-        watch: Watch | None = None,
+        watch: Alarms | None = None,
     ) -> None:
         self.run_id = run_id
         self.config = config
@@ -119,7 +117,7 @@ class Run:
         self.late: set[asyncio.Task[None]] = set()
         self.journal = ports.journal
         self._sink = ports.sink
-        self._watch = watch or Watch()
+        self._watch: Alarms = watch or Watch()
         self._shared = _Shared()
         if config.mode is Mode.LIVE:
             self.not_before(self.home.hear(self.now())[1])
@@ -132,8 +130,12 @@ class Run:
 
     # the journal
 
-    def record(self, event: AnyEvent) -> Record:
+    def record(self, event: AnyEvent, at: float | None = None) -> Record:
         """Append an event; it is durable after the next flush.
+
+        Args:
+            event: what happened.
+            at: what `now` has just told, where the caller has asked it.
 
         Raises:
             ClosedStop: the journal failed, now or earlier.
@@ -141,7 +143,7 @@ class Run:
         if self.failure is not None:
             raise ClosedStop(str(self.failure)) from self.failure
         try:
-            record = self.journal.append(event, iso(self.now()))
+            record = self.journal.append(event, iso(self.now() if at is None else at))
             self._sink.feed(record)
             self._intends = self._intends or isinstance(event, _ACTING)
             self._unflushed += 1
@@ -208,7 +210,7 @@ class Run:
         answer: asyncio.Future[Admitted | Refused] = loop.create_future()
         if not self._beginning:
             loop.call_soon(self._begin_all)
-        self._beginning.append(_Begin(action=action, intent=intent, answer=answer))
+        self._beginning.append((action, intent, answer))
         return answer
 
     def _begin_all(self) -> None:
@@ -218,28 +220,27 @@ class Run:
                 raise ClosedStop(str(self.failure))
             config = self.config
             verdicts = self.home.admit(
-                [entry.action for entry in batch],
+                [action for action, _, _ in batch],
                 self.clock.now(),
                 config.duplicate_window_s,
                 config.caps,
                 self.now(),
             )
-            for entry, verdict in zip(batch, verdicts, strict=True):
+            for (_, intent, _), verdict in zip(batch, verdicts, strict=True):
                 if isinstance(verdict, Admitted):
-                    self.not_before(verdict.at)
-                    self._notice_epoch(verdict.lock_epoch)
-                    self.record(_with_epoch(entry.intent, verdict.lock_epoch))
+                    epoch = self._opened(verdict)
+                    self.record(replace(intent, lock_epoch=epoch) if epoch else intent)
             self.flush()
         except ClosedStop as failure:
             self.stop(failure)
-            for entry in batch:
-                if not entry.answer.done():
-                    entry.answer.set_exception(failure)
-                    entry.answer.exception()
+            for _, _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(failure)
+                    answer.exception()
             return
-        for entry, verdict in zip(batch, verdicts, strict=True):
-            if not entry.answer.done():
-                entry.answer.set_result(verdict)
+        for (_, _, answer), verdict in zip(batch, verdicts, strict=True):
+            if not answer.done():
+                answer.set_result(verdict)
 
     def free_action(self, step: str) -> None:
         """Let an action (`plan/step`) that had no effect, or was undone, be taken again."""
@@ -278,10 +279,12 @@ class Run:
         self._see(state)
         return state
 
-    def _notice_epoch(self, epoch: int) -> None:
-        """Record the open epoch that an intent was admitted in before the intent itself."""
-        if epoch != self._shared.lock.epoch:
-            self._see(LockState(epoch=epoch, engaged=False))
+    def _opened(self, verdict: Admitted) -> int:
+        """Return the open epoch that an intent was admitted in, which is on record before the intent."""
+        self.not_before(verdict.at)
+        if verdict.lock_epoch != self._shared.lock.epoch:
+            self._see(LockState(epoch=verdict.lock_epoch, engaged=False))
+        return verdict.lock_epoch
 
     def _see(self, state: LockState) -> None:
         if state.epoch != self._shared.lock.epoch:
@@ -317,6 +320,8 @@ class Run:
 
     def probe_passed(self, tool: str, agent: str) -> None:
         """Close the breakers on a tool and an agent that passed DRY_RUN after the cooldown."""
+        if not self._shared.breakers:
+            return
         for subject in (f"tool:{tool}", f"agent:{agent}"):
             entry = self._shared.breakers.get(subject)
             if entry and self._is_cool(entry):
@@ -393,7 +398,3 @@ class Run:
             if self._freed:
                 self.home.settle(self.run_id, self._freed)
                 self._freed = []
-
-
-def _with_epoch(intent: Intent, epoch: int) -> Intent:
-    return replace(intent, lock_epoch=epoch)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from buddy.core.audit import Audit, Violation
-from buddy.journal.events import BreakerMoved, Outcome, PlanStarted, Record, RunFinished, Rung
+from buddy.journal.events import BreakerMoved, PlanStarted, Record, RunFinished, Rung
 from buddy.model.mode import Mode
 from buddy.model.outcome import StepStatus
+from buddy.projections.alarms import LEAST_FIRST_RATE, LEAST_TASKS, Alarms
 from buddy.projections.anomaly import RECOMMENDATIONS as RECOMMENDATIONS
 from buddy.projections.anomaly import Anomaly as Anomaly
 from buddy.projections.anomaly import AnomalyType as AnomalyType
@@ -17,15 +18,10 @@ from buddy.projections.anomaly import Severity as Severity
 from buddy.projections.fleet.fold import Fleet
 from buddy.projections.fleet.judging import judge, sensitivity_of
 from buddy.projections.health import MOST_CONFLICTS, MOST_ROLLBACKS
-from buddy.projections.metrics import Tally, imbalance, places, spread, tallies
+from buddy.projections.metrics import Tally, imbalance, spread, tallies
 from buddy.projections.run import Run
-from buddy.projections.steps import DRY_RUN, LIVE, RUNGS, State
-from buddy.projections.tracks import FirstAttempts, Streak
+from buddy.projections.steps import RUNGS, State
 
-FAILURES_IN_A_ROW = 3
-LEAST_FIRST_RATE = 0.50
-LEAST_TASKS = 3
-"""Tasks of an agent from which its rates mean something."""
 MOST_DRIFT = 0.25
 MOST_IMBALANCE = 0.40
 MOST_SPREAD = 1.5
@@ -53,7 +49,7 @@ NOT_LIVE = frozenset(
 """Rules of the auditor that are about the books or about DRY_RUN; any other is about a LIVE call too many."""
 
 
-class Watch:
+class Watch(Alarms):
     """Finds the anomalies of a run while its journal is written.
 
     The engine takes them from `feed`; the outputs `follow` the same watch (or their own) and read
@@ -64,20 +60,16 @@ class Watch:
 
     Attributes:
         run: the fold beneath.
-        fleet: that of a fleet, where the run is one.
         found: the first `LISTED` of each type, in the order found.
         counts: by type, all of them.
     """
 
     def __init__(self, *, audited: bool = True) -> None:
+        super().__init__()
         self.run = Run()
-        self.fleet: Fleet | None = None
         self.found: list[Anomaly] = []
         self.counts = dict.fromkeys(AnomalyType, 0)
         self._audit = Audit() if audited else None
-        self._fresh: list[Anomaly] = []
-        self._streaks: dict[str, Streak] = {}
-        self._agents: dict[str, FirstAttempts] = {}
         self._judged: set[tuple[AnomalyType, str]] = set()
         self._waves_told: set[tuple[AnomalyType, str, Severity]] = set()
 
@@ -133,21 +125,13 @@ class Watch:
         self, kind: AnomalyType, severity: Severity, record: Record, subject: str, figures: dict[str, Any],
         *, breaker: bool = False, observations: int = 1, evidence: list[int] | None = None,
     ) -> None:  # fmt: skip
-        anomaly = Anomaly(
-            type=kind,
-            severity=severity,
-            time=record.time,
-            subject=subject,
-            figures={name: places(it) if isinstance(it, float) else it for name, it in figures.items()},
-            recommendation=RECOMMENDATIONS[kind],
-            breaker=breaker,
-            observations=observations,
-            evidence=evidence or [record.seq],
-        )
+        super()._raise(
+            kind, severity, record, subject, figures,
+            breaker=breaker, observations=observations, evidence=evidence,
+        )  # fmt: skip
         self.counts[kind] += 1
-        self._fresh.append(anomaly)
         if self.counts[kind] <= LISTED:
-            self.found.append(anomaly)
+            self.found.append(self._fresh[-1])
 
     # at once
 
@@ -159,13 +143,9 @@ class Watch:
         )  # fmt: skip
 
     def _stepped(self, record: Record, old: State, new: State) -> None:
-        event = record.event
         if new.denied and not old.denied:
             self._denied(record, new)
-        if isinstance(event, (Rung, Outcome)) and event.status is not None:
-            self._ran(record, event, new)
-        if old.task or new.task:
-            self._agent(record, old, new)
+        self._judge(record, old, new, self.run.top)
 
     def _denied(self, record: Record, state: State) -> None:
         event = record.event
@@ -179,70 +159,6 @@ class Watch:
         }
         subject = f"step:{getattr(event, 'plan', '')}/{getattr(event, 'step', '')}"
         self._raise(AnomalyType.GATE_DENIED, Severity.MEDIUM, record, subject, figures)
-
-    def _ran(self, record: Record, event: Rung | Outcome, state: State) -> None:
-        """Follow the tool's failures in a row: settled steps, on the rungs that the run is about."""
-        rung = event.mode.rank + 1 if isinstance(event, Rung) else LIVE
-        if rung < min(self.run.top, DRY_RUN):
-            return
-        failed = state.status is StepStatus.FAILED or state.status is StepStatus.UNKNOWN
-        if not failed:
-            if event.tool in self._streaks:
-                del self._streaks[event.tool]
-            return
-        known = isinstance(event, Outcome) and event.late
-        if known or (event.error is not None and not event.error.counts):
-            return
-        streak = self._streaks.setdefault(event.tool, Streak())
-        streak.length += 1
-        streak.breaker = streak.breaker and rung >= DRY_RUN
-        if streak.length > FAILURES_IN_A_ROW:
-            return
-        streak.seqs.append(record.seq)
-        if streak.length == FAILURES_IN_A_ROW:
-            figures = {"failures": streak.length, "last_error": state.error, "agent": event.agent}
-            self._raise(
-                AnomalyType.REPEATED_FAILURES, Severity.HIGH, record, f"tool:{event.tool}", figures,
-                breaker=streak.breaker, observations=streak.length, evidence=streak.seqs,
-            )  # fmt: skip
-
-    def _agent(self, record: Record, old: State, new: State) -> None:
-        if old.task:
-            self._of(old.agent).count(old, -1)
-        if not new.task:
-            return
-        one = self._of(new.agent)
-        one.count(new, 1)
-        if new.task_passed:
-            return
-        if not old.finished and len(one.seqs) < LEAST_TASKS:
-            one.seqs.append(record.seq)
-        real = _failing(one.real_passed, one.real)
-        level = 2 if real else 1 if _failing(one.passed, one.tasks) else 0
-        if level > one.level:
-            one.level = level
-            self._agent_failure(record, new.agent, one, Severity.HIGH)
-
-    def _of(self, agent: str) -> FirstAttempts:
-        found = self._agents.get(agent)
-        if found is None:
-            found = self._agents[agent] = FirstAttempts()
-        return found
-
-    def _agent_failure(self, record: Record, agent: str, one: FirstAttempts, severity: Severity) -> None:
-        figures = {"tasks": one.tasks, "first_attempts_passed": one.passed, "rate": one.passed / one.tasks}
-        self._raise(
-            AnomalyType.AGENT_FAILURE, severity, record, f"agent:{agent}", figures,
-            breaker=one.level == 2, observations=one.tasks, evidence=list(one.seqs),
-        )  # fmt: skip
-
-    def _closed(self, subject: str) -> None:
-        """Forget what opened a breaker that is closed again, so that it can be found again."""
-        kind, _, name = subject.partition(":")
-        if kind == "tool":
-            self._streaks.pop(name, None)
-        elif kind == "agent" and name in self._agents:
-            self._agents[name].level = 0
 
     # at rest
 
@@ -337,10 +253,6 @@ class Watch:
 def _below_live(record: Record) -> bool:
     event = record.event
     return isinstance(event, Rung) and event.mode is not Mode.LIVE
-
-
-def _failing(passed: int, tasks: int) -> bool:
-    return tasks >= LEAST_TASKS and passed / tasks < LEAST_FIRST_RATE
 
 
 def _agent_of(state: State) -> str:

@@ -84,10 +84,15 @@ class State(Struct, frozen=True, gc=False):
 
 BLANK = State()
 
-_Key = tuple[str, str, StepStatus | None, int, int, First, str, str, bool, bool]
+Key = tuple[str, str, StepStatus | None, int, int, First, str, str, bool, bool]
 
 
-def _state(key: _Key) -> State:
+def state_of(key: Key) -> State:
+    """Return the state that steps with these marks share.
+
+    Args:
+        key: the fields of a `State` as far as `denied`; the rest follows from them.
+    """
     _, _, status, _, tried, first, *_ = key
     finished = status in FINISHED
     task = int(finished and first is not First.NONE)
@@ -136,7 +141,7 @@ class Steps:
         self.validations: dict[int, Validation] = {}
         self.change: tuple[State, State] | None = None
         self._rows: dict[str, dict[str, int]] = {}
-        self._known: dict[_Key, State] = {}
+        self._known: dict[Key, State] = {}
 
     def __len__(self) -> int:
         return len(self.states)
@@ -196,7 +201,7 @@ class Steps:
         if rung > tried:
             tried = rung
             if not event.reused:
-                first = _ended(error)
+                first = ended(error)
         if rung >= tried and not event.reused and not event.rehearsal:
             self.latencies[at] = event.duration_ms
         if rung > passed and error is None:
@@ -224,7 +229,7 @@ class Steps:
         first, passed, error = old.first, old.passed, event.error
         succeeded = event.outcome is _SUCCEEDED
         if old.tried < LIVE or first is _NONE or event.late:
-            first = _PASSED if succeeded else _MARKED if error is None else _ended(error)
+            first = _PASSED if succeeded else _MARKED if error is None else ended(error)
         if succeeded:
             passed = LIVE
         what = "" if error is None else error.type
@@ -277,7 +282,7 @@ class Steps:
         key = (agent, tool, status, passed, tried, first, rule, error, old.conflict, denied)
         new = self._known.get(key)
         if new is None:
-            new = self._known[key] = _state(key)
+            new = self._known[key] = state_of(key)
         self.states[at] = new
         if status is not None or reopened:
             self.change = (old, new)
@@ -287,7 +292,7 @@ class Steps:
             old.agent, old.tool, old.status, old.passed, old.tried, old.first, old.rule, old.error,
             conflict, old.denied,
         )  # fmt: skip
-        return self._known.setdefault(key, _state(key))
+        return self._known.setdefault(key, state_of(key))
 
     def confidence(self, plan: str, step: str) -> float | None:
         """Return how sure the planner was of a step, of a fan-out of its first item; None if nobody said."""
@@ -328,7 +333,8 @@ class Steps:
         return ((self.states[at], validation) for at, validation in self.validations.items())
 
 
-def _ended(error: CallError | None) -> First:
+def ended(error: CallError | None) -> First:
+    """Say how an attempt ended."""
     if error is None:
         return _PASSED
     return _MARKED if error.counts else _FAULTED

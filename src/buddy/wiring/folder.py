@@ -10,6 +10,7 @@ import msgspec
 from buddy.adapters.journal import FileJournal, FileSink, ScribeSink, blobs
 from buddy.adapters.journal.disk import Disk, write_whole
 from buddy.adapters.journal.file import NAME
+from buddy.engine.orchestrator import Survey
 from buddy.engine.recovery import Past
 from buddy.errors import ClosedStop, JournalDamaged
 from buddy.journal.events import Record
@@ -17,9 +18,11 @@ from buddy.model.config import ExecutionConfig
 from buddy.model.mode import Mode
 from buddy.ports import PLANS as PLANS
 from buddy.ports import OutputSink
+from buddy.projections.alarms import Alarms
 from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.feedback import PHASE_16, PHASE_18, PHASE_20
 from buddy.projections.fleet.files import SUMMARY, FleetFiles
+from buddy.projections.lookout import Lookout
 from buddy.projections.outputs import together
 from buddy.projections.phrases import quoted
 
@@ -29,16 +32,16 @@ _LINES = {Mode.MOCK: 1, Mode.DRY_RUN: 2, Mode.LIVE: 4}
 """Lines that a step takes in a run of this mode."""
 
 
-def outputs_of(folder: Path, mode: Mode, steps: int) -> tuple[OutputSink, Watch]:
+def outputs_of(folder: Path, mode: Mode, known: Survey) -> tuple[OutputSink, Alarms]:
     """Return what writes the outputs of a run, and the run's own fold: a long run has a scribe.
 
     Args:
         folder: of the run.
         mode: of the run.
-        steps: that its plans declare.
+        known: what is known of its plans.
     """
-    if steps * _LINES[mode] >= SCRIBE_FROM and ScribeSink.possible():
-        return ScribeSink(folder), Watch(audited=False)
+    if known.steps * _LINES[mode] >= SCRIBE_FROM and ScribeSink.possible():
+        return ScribeSink(folder), Lookout() if known.fleet is None else Watch(audited=False)
     fold = Watch()
     return FileSink(folder, together(fold), fleet=FleetFiles(fold)), fold
 

@@ -35,6 +35,7 @@ from buddy.journal.events import FORMAT, InputDigest, RunStarted
 from buddy.model.config import ExecutionConfig
 from buddy.model.mode import Mode
 from buddy.ports import RUNNING, Clock, HomeStore, Interaction, OutputSink, PlanSource, RunRow, World
+from buddy.projections.alarms import Alarms
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
 from buddy.projections.phrases import command
@@ -168,7 +169,7 @@ class Session:
             journal = FileJournal.create(folder)
             opened.callback(journal.close)
             stored = write_plans(folder / PLANS, source.plans())
-            sink, fold = outputs_of(folder, config.mode, known.steps)
+            sink, fold = outputs_of(folder, config.mode, known)
             opened.callback(sink.drop)
             run = self._opened(run_id, folder, store, self._ports(journal, sink, books), fold)
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, known.tools)
@@ -285,7 +286,7 @@ class Session:
         config = replace(self.config, output_dir=None)
         return f"sim_{sha256([[entry.sha256 for entry in inputs], told(config)])[:12]}"
 
-    def _opened(self, run_id: str, folder: Path, store: SqliteHome, ports: Ports, fold: Watch) -> Run:
+    def _opened(self, run_id: str, folder: Path, store: SqliteHome, ports: Ports, fold: Alarms) -> Run:
         """Return a run that the home knows to be under way."""
         dry = environment_dry_run()
         run = Run(run_id, self.config, ports, self.key(store), environment=dry, watch=fold)
