@@ -6,6 +6,7 @@ asked in the order of `RULES`, the lowest ceiling wins, and of equals the first.
 
 from collections.abc import Callable
 from enum import Enum
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -236,11 +237,22 @@ RULES: tuple[tuple[str, Rule], ...] = tuple(
 TRANSIENT = frozenset({"rehearsal", "live_budget"})
 """Rules about this moment, not about the step: they say in which order, not how high."""
 
+PLANNED = TRANSIENT | {"approval"}
+"""Rules about what the ladder asks for on the way: what they ask for may still come."""
+
+LASTING = frozenset(name for name, _ in RULES) - TRANSIENT
+"""Rules about the step and its surroundings: what they say holds until a fact changes."""
+
 HOLDING = frozenset({"lock", "unknown_tool", "permission", "breaker", "caps", "approval"})
 """Rules whose ceiling can rise without changed input: a step that they stop below the run's mode is HELD."""
 
 GATE_DENIED = HOLDING - {"approval"}
 """Rules whose holding is an anomaly."""
+
+
+@lru_cache(maxsize=16)
+def _asked(skip: frozenset[str]) -> tuple[tuple[str, Rule], ...]:
+    return tuple((name, rule) for name, rule in RULES if name not in skip)
 
 
 def ceiling(facts: Facts, skip: frozenset[str] = frozenset()) -> Ceiling | None:
@@ -251,9 +263,7 @@ def ceiling(facts: Facts, skip: frozenset[str] = frozenset()) -> Ceiling | None:
         skip: names of rules that are not asked.
     """
     lowest: Ceiling | None = None
-    for name, rule in RULES:
-        if name in skip:
-            continue
+    for name, rule in _asked(skip):
         limit = rule(facts)
         if limit is not None and (lowest is None or limit[0] < lowest.mode):
             lowest = Ceiling(limit[0], name, limit[1])
@@ -262,14 +272,15 @@ def ceiling(facts: Facts, skip: frozenset[str] = frozenset()) -> Ceiling | None:
     return lowest
 
 
-def decide(facts: Facts, wanted: Mode) -> Decision:
+def decide(facts: Facts, wanted: Mode, skip: frozenset[str] = frozenset()) -> Decision:
     """Say whether the step may run on a rung now.
 
     Args:
         facts: about the step.
         wanted: the rung.
+        skip: names of rules that are not asked, as they had nothing to say about the very same facts.
     """
-    limit = ceiling(facts)
+    limit = ceiling(facts, skip)
     if limit is None or limit.mode >= wanted:
         rule = "" if limit is None else limit.rule
         return Run(wanted, rule, threshold(facts.contract, wanted, facts.live_floor))

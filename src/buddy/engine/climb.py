@@ -7,15 +7,13 @@ and says where it came to rest. Acting for real is `engine.live`.
 import hashlib
 from typing import Any
 
-from msgspec.structs import replace
-
-from buddy.core import gate, ladder, permissions, references, retry
+from buddy.core import gate, ladder, references, retry
 from buddy.core.canonical import keyed_digest
 from buddy.core.catalogue import resources_of
 from buddy.core.gate import Facts, Grant
 from buddy.core.ladder import Trigger
 from buddy.core.simulation import draw
-from buddy.engine import live, rungs
+from buddy.engine import gating, live, rungs
 from buddy.engine.asking import Answer, Edited, Granted, Question, Refused, Waiting, ask
 from buddy.engine.ending import Ending
 from buddy.engine.plans import PlanState, Rehearsed
@@ -31,8 +29,6 @@ from buddy.model.plan import Step
 from buddy.ports import CallContext, ToolRuntime
 
 NO_CONTRACT = ToolContract(name="unknown")
-PLANNED = frozenset({"rehearsal", "approval", "live_budget"})
-"""Rules that say in which order and when, not how high."""
 
 
 class GroupGrant:
@@ -86,9 +82,9 @@ class Climb:
         self.passed: Mode | None = None
         self.preview: Preview | None = None
         self.result: Any = references.UNKNOWN
-        self._facts: Facts | None = None
-        self._facts_at: object = None
-        self._clear: Facts | None = None
+        self.facts: Facts | None = None
+        self.facts_at: object = None
+        self.clear_at: object = None
         self._key = ""
         self._resources: tuple[str, ...] | None = None
         self.reasons: tuple[str, ...] | None = None
@@ -97,75 +93,6 @@ class Climb:
         self.earlier = ""
         self.earlier_count = 0
         self.mock_attempts, self.dry_attempts, self.live_attempts = plan.attempts.get(step_id, (0, 0, 0))
-
-    # what the gate is told
-
-    def facts(self) -> Facts:
-        """Return what the gate has to know about this call at this moment."""
-        run, plan, step, config = self.run, self.plan, self.step, self.run.config
-        lock = run.lock()
-        breaker = run.breaker(step.tool, step.agent)
-        now = (lock.epoch, breaker, self.passed, self.grant, self.earlier)
-        if self._facts is not None and now == self._facts_at and not config.caps:
-            return self._facts
-        caps = ""
-        if config.caps:
-            caps = run.home.used_up(
-                config.caps,
-                step.agent,
-                step.tool,
-                bool(self.contract and self.contract.writes),
-                None,
-                run.clock.now(),
-            )
-        self._facts_at = now
-        self._facts = replace(
-            self._facts or self._fixed_facts(),
-            locked=lock.reason or "no reason given" if lock.engaged else None,
-            source=plan.source(self.place),
-            breaker=breaker,
-            caps=caps,
-            passed=self.passed,
-            earlier=self.earlier,
-            grant=self.grant,
-        )
-        return self._facts
-
-    def _fixed_facts(self) -> Facts:
-        """Return what stays as it is while the call climbs."""
-        step, config, contract = self.step, self.run.config, self.contract
-        return Facts(
-            tool=step.tool,
-            agent=step.agent,
-            contract=contract,
-            runnable="live" in self.handlers,
-            has_preview="preview" in self.handlers or not (contract and contract.writes),
-            mode=config.mode,
-            dry_run_only=config.dry_run_only,
-            environment=self.run.environment,
-            missing=permissions.missing(self.plan.agent(step.agent), contract),
-            confidence=step.confidence,
-            live_floor=config.confidence_threshold_for_live,
-            approve_high=config.approval_required_for_high_risk,
-            approve_all=config.approval_required == "all",
-            budget=config.max_live_escalations,
-        )
-
-    def top(self) -> Ceiling | None:
-        """Return how high this call may climb as things stand, None where it may go LIVE."""
-        facts = self.facts()
-        if self.reasons is None:
-            self.reasons = gate.approval_reasons(facts)
-        limit = gate.ceiling(facts, skip=PLANNED)
-        self._clear = facts if limit is None and not self.reasons else None
-        if self.args is not self.step.args and references.has_unknown(self.args):
-            limit = Ceiling(
-                Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE"
-            )
-        by_conflict = self.plan.limit(self.place)
-        if by_conflict is not None and (limit is None or by_conflict.mode < limit.mode):
-            return by_conflict
-        return limit
 
     # rungs
 
@@ -176,6 +103,11 @@ class Climb:
             digest = self.contract.digest if self.contract else ""
             self.plan.rehearsed[self.step_id] = Rehearsed(self.digest, digest)
         return ending
+
+    def afresh(self) -> "Climb":
+        """Return this call as it was before its rehearsal, which is no part of it."""
+        self.passed, self.result, self.mock_attempts = None, references.UNKNOWN, 0
+        return self
 
     async def climb(self) -> Ending:
         """Take the call as far as the gate lets it."""
@@ -195,14 +127,14 @@ class Climb:
         if refused is not None:
             return self.settle(StepStatus.ABORTED, refused.rule, refused.reason)
         if not self.is_rehearsed():
-            final = self.top() if self.run.config.mode is Mode.MOCK else None
+            final = gating.top(self) if self.run.config.mode is Mode.MOCK else None
             ending = await rungs.mock(self, rehearsal=self.run.config.mode is not Mode.MOCK, final=final)
             if ending is not None:
                 return ending
             if final is not None and self.run.config.mode is Mode.MOCK:
                 return self.at_rest(self.resting_status(final), final.rule, final.reason)
         self.passed = Mode.MOCK
-        limit = self.top() or late_duplicate(self)
+        limit = gating.top(self) or late_duplicate(self)
         if limit is not None and limit.mode is Mode.MOCK:
             return self.rest(limit)
         if limit is not None and limit.rule == "breaker" and self._is_probe():
@@ -238,7 +170,7 @@ class Climb:
             args=self.args,
             digest=self.digest,
             previews=previews,
-            reasons=self.approval_reasons(),
+            reasons=gating.approval_reasons(self),
             earlier=self.earlier_count,
             confidence=self.step.confidence,
         )
@@ -249,12 +181,6 @@ class Climb:
         self.granted = answer if isinstance(answer, Granted) else None
         self.grant = Grant.APPROVED if self.granted else Grant.NOT_ASKED
         return answer
-
-    def approval_reasons(self) -> tuple[str, ...]:
-        """Why a person has to say yes before this call is LIVE, empty where nobody has to."""
-        if self.reasons is None:
-            self.reasons = gate.approval_reasons(self.facts())
-        return self.reasons
 
     def unanswered(self, answer: Edited | Waiting | Refused) -> Ending | None:
         """Return where an answer other than yes leaves the call, None where it starts over."""

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from buddy.core import gate, references
+from buddy.core import references
 from buddy.core.approvals import binding
 from buddy.core.canonical import NOTHING, keyed_digest
+from buddy.engine import gating
 from buddy.engine.asking import Edited, Granted, Question, Refused, Waiting, ask
 from buddy.engine.climb import Climb, GroupGrant
 from buddy.engine.ending import Ending
@@ -127,9 +128,9 @@ async def _group(run: Run, plan: PlanState, place: int, made: list[Climb]) -> Gr
     """Ask once for all items, where a person has to be asked: each is looked at in DRY_RUN first."""
     first = made[0]
     contract = first.contract
-    asks = run.config.mode is Mode.LIVE and contract is not None and first.approval_reasons()
+    asks = run.config.mode is Mode.LIVE and contract is not None and gating.approval_reasons(first)
     open_ones = [one for one in made if one.step_id not in plan.item_status and not one.problem]
-    if not asks or contract is None or not open_ones or first.top() is not None:
+    if not asks or contract is None or not open_ones or gating.top(first) is not None:
         return None
     step = plan.step(place)
     for one in open_ones:
@@ -145,7 +146,7 @@ async def _group(run: Run, plan: PlanState, place: int, made: list[Climb]) -> Gr
         digest=keyed_digest(run.key, step.tool, args),
         previews=_seen(run, plan, step.step_id, made),
         fan_out=True,
-        reasons=first.approval_reasons(),
+        reasons=gating.approval_reasons(first),
         confidence=step.confidence,
     )
     answer = await ask(run, plan, question)
@@ -194,7 +195,7 @@ async def _look(one: Climb) -> bool:
         return False
     one.passed = Mode.MOCK
     if one.contract is not None and one.contract.writes:
-        if not isinstance(gate.decide(one.facts(), Mode.DRY_RUN), decision.Run):
+        if not isinstance(gating.decide(one, Mode.DRY_RUN), decision.Run):
             return False
         return await dry_run(one, final=None) is None
     return True

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from buddy.core import gate
 from buddy.core.catalogue import claims_of
+from buddy.engine import gating
 from buddy.engine.asking import Granted
 from buddy.engine.attempts import (
     Passed,
@@ -58,7 +58,7 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
             ending = await dry_run(climb, final=limit)
         if ending is not None:
             return ending
-        decision = gate.decide(climb.facts(), Mode.LIVE)
+        decision = gating.decide(climb, Mode.LIVE)
         if isinstance(decision, Denied):
             return climb.go_down(decision.ceiling)
         climb.promote()
@@ -83,7 +83,7 @@ async def write(climb: Climb, limit: Ceiling | None) -> Ending | None:
     """Take a write through DRY_RUN, a person where one is needed, and a LIVE call where it may."""
     if limit is not None:
         return await dry_run(climb, final=limit)
-    if climb.approval_reasons():
+    if gating.approval_reasons(climb):
         ending = await dry_run(climb, final=None)
         if ending is not None:
             return ending
@@ -99,7 +99,7 @@ async def write(climb: Climb, limit: Ceiling | None) -> Ending | None:
 
 async def _asked(climb: Climb) -> tuple[bool, Ending | None]:
     """Return whether the call may go on, and what it comes to where it may not (None: it starts over)."""
-    if not climb.approval_reasons():
+    if not gating.approval_reasons(climb):
         return True, None
     answer = await climb.ask()
     return (True, None) if isinstance(answer, Granted) else (False, climb.unanswered(answer))
@@ -109,7 +109,7 @@ async def _claimed(climb: Climb) -> tuple[tuple[str, bool], ...]:
     assert climb.contract is not None
     if climb.run.config.isolate:
         return ()
-    claims = claims_of(climb.contract, climb.args, climb.step.claims)
+    claims = claims_of(climb.contract, climb.args, climb.step.claims, climb.resources())
     await climb.run.claims.take(_holder(climb), claims)
     return claims
 
@@ -135,9 +135,7 @@ def _action(climb: Climb, request: Any) -> Action:
     contract = climb.contract
     assert contract is not None
     config = climb.run.config
-    recipient = next(
-        (str(climb.args[cap.recipient_arg]) for cap in config.caps if cap.recipient_arg in climb.args), None
-    )
+    named = [str(climb.args[cap.recipient_arg]) for cap in config.caps if cap.recipient_arg in climb.args]
     allowed = config.conflicts[ConflictType.DUPLICATE_ACTION] is Strategy.ALLOW
     return Action(
         run_id=climb.run.run_id,
@@ -150,7 +148,7 @@ def _action(climb: Climb, request: Any) -> Action:
         idempotent=contract.idempotent,
         repeat=climb.step.repeat,
         resources=climb.resources(),
-        recipient=recipient,
+        recipient=named[0] if named else None,
         approval=request.approval_id if request else None,
         binding=request.binding if request else "",
         ledger=not config.isolate,
@@ -179,7 +177,8 @@ async def _act(climb: Climb) -> Ending | float | None:
         go, ending = await _asked(climb)
         if not go:
             return ending
-        await climb.run.interrupt.go_on()
+        if climb.run.interrupt.reason:
+            await climb.run.interrupt.go_on()
         with climb.run.interrupt.acts():
             go, ending = await _begin(climb, contract, held)
             if not go:
@@ -219,7 +218,7 @@ async def _begin(
 ) -> tuple[bool, Ending | None]:
     """Put the intent on disk; returns whether the call may be made, and what the step comes to if not."""
     run = climb.run
-    decision = gate.decide(climb.facts(), Mode.LIVE)
+    decision = gating.decide(climb, Mode.LIVE)
     match decision:
         case Denied(ceiling):
             return False, climb.go_down(ceiling)

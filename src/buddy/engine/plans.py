@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from buddy.core.duplicates import ActionIndex
 from buddy.core.findings import Findings
+from buddy.core.gate import Facts
 from buddy.core.ordering import Schedule
 from buddy.core.rollback import Done
 from buddy.core.status import change
@@ -71,6 +72,7 @@ class PlanState:
         self.results: dict[int, Any] = {}
         self.done: list[Done] = []
         self.rehearsed: dict[str, Rehearsed] = {}
+        self.alike: dict[tuple[str, str], Facts] = {}
         self.actions: ActionIndex[StepRef] = ActionIndex()
         self.approvals: dict[str, str] = {}
         self.decided: set[str] = set()
@@ -209,7 +211,8 @@ class PlanState:
 
     def sources(self, place: int) -> list[str]:
         """Return ids of the steps that this one depends on."""
-        return [self.step(source).step_id for source in self.schedule.needs[place]]
+        needs = self.schedule.needs[place]
+        return [self.step(source).step_id for source in needs] if needs else []
 
     def held_source(self, place: int) -> bool:
         """Whether a step that this one depends on can still get further."""

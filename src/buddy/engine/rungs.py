@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
-from buddy.core import gate, references
+from buddy.core import references
 from buddy.core.fleet import seconds_of
 from buddy.core.simulation import draw
+from buddy.engine import gating
 from buddy.engine.attempts import (
     Attempt,
     Passed,
@@ -22,8 +23,7 @@ from buddy.engine.attempts import (
 from buddy.engine.ending import Ending
 from buddy.engine.records import record_rung
 from buddy.errors import InvalidArguments
-from buddy.model import decision as decisions
-from buddy.model.decision import Ceiling, Decision, Denied, NeedsApproval
+from buddy.model.decision import Ceiling, Denied, NeedsApproval
 from buddy.model.mode import Mode
 from buddy.model.outcome import CallError, Preview, StepStatus
 
@@ -103,7 +103,7 @@ async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
     assert climb.tool is not None
     assert climb.contract is not None
     while True:
-        decision = _decide_dry_run(climb)
+        decision = gating.decide(climb, Mode.DRY_RUN)
         if isinstance(decision, Denied):
             return climb.go_down(decision.ceiling)
         if isinstance(decision, NeedsApproval):
@@ -142,15 +142,6 @@ async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
         if again is None:
             return climb.at_rest(StepStatus.FAILED, "dry_run", error.message)
         await climb.run.clock.sleep(again)
-
-
-def _decide_dry_run(climb: Climb) -> Decision:
-    """Ask the gate, unless it was asked about the very same facts a moment ago and no rule said a word."""
-    facts = climb.facts()
-    if facts is climb._clear:
-        threshold = gate.threshold(climb.contract, Mode.DRY_RUN, facts.live_floor)
-        return decisions.Run(Mode.DRY_RUN, "", threshold)
-    return gate.decide(facts, Mode.DRY_RUN)
 
 
 async def _dry_attempt(climb: Climb) -> Attempt:

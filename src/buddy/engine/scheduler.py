@@ -36,6 +36,7 @@ class PlanDriver:
         self.run = board.run
         self.plan = plan
         self.last: Ending | None = None
+        self._rehearsed: dict[int, Climb] = {}
         self._parked: set[int] = set()
         self._lanes: dict[str, int] = {}
         self._ready: dict[str, list[int]] = {}
@@ -125,6 +126,8 @@ class PlanDriver:
                 return None
             ending = await climb.rehearse()
             plan.keep(place, climb.result)
+            if ending is None and not step.depends_on:
+                self._rehearsed[place] = climb.afresh()
             return ending
         try:
             items = fanout.items_of(plan, place, plan.results)
@@ -250,7 +253,8 @@ class PlanDriver:
     # one step
 
     async def _turn(self, place: int) -> Ending:
-        await self.run.interrupt.go_on()
+        if self.run.interrupt.reason:
+            await self.run.interrupt.go_on()
         plan, step = self.plan, self.plan.step(place)
         skip = self._skipped(place)
         if skip is not None and plan.is_lost(step.step_id):
@@ -272,8 +276,11 @@ class PlanDriver:
             return Ending(status=status, reached=plan.reached(place), rule=rule, reason=reason)
         if step.for_each is not None:
             return await fanout.climb_all(self.run, plan, place)
-        args, problem = fanout.arguments(plan, place, plan.results)
-        return await Climb(self.run, plan, place, step.step_id, args, problem=problem).climb()
+        climb = self._rehearsed.pop(place, None)
+        if climb is None or climb.step is not step:  # in a fleet another agent may have taken the step
+            args, problem = fanout.arguments(plan, place, plan.results)
+            climb = Climb(self.run, plan, place, step.step_id, args, problem=problem)
+        return await climb.climb()
 
     def _skipped(self, place: int) -> tuple[StepStatus, str, str] | None:
         plan = self.plan
