@@ -68,7 +68,10 @@ def resources_of(contract: ToolContract, args: Mapping[str, Any]) -> tuple[str, 
 
 
 def claims_of(
-    contract: ToolContract, args: Mapping[str, Any], extra: tuple[Claim, ...] = ()
+    contract: ToolContract,
+    args: Mapping[str, Any],
+    extra: tuple[Claim, ...] = (),
+    named: tuple[str, ...] | None = None,
 ) -> tuple[tuple[str, bool], ...]:
     """Return what a call lays claim to: (resource, is it a write), by name.
 
@@ -79,9 +82,11 @@ def claims_of(
         contract: of the tool.
         args: of the call.
         extra: what the plan adds; it never replaces.
+        named: what `resources_of` says, where that is known.
     """
     writes = contract.writes
-    named = resources_of(contract, args)
+    if named is None:
+        named = resources_of(contract, args)
     if not named:
         if writes and not any(_is_open(args.get(name)) for name in _arguments(contract)):
             named = (f"tool:{contract.name}",)

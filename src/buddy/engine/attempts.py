@@ -57,9 +57,11 @@ async def attempt(
             task.add_done_callback(_heard)
             done, _ = await asyncio.wait((task,), timeout=contract.timeout_s)
             return Passed(task.result()) if done else StillRunning(task)
-        first = _first_step(work)
-        if isinstance(first, Passed):
-            return first
+        try:
+            # Up to where it first waits: what never does needs no timer.
+            first = work.send(None)
+        except StopIteration as through:
+            return Passed(through.value)
         async with asyncio.timeout(contract.timeout_s):
             return Passed(await _rest(work, first))
     except (ClosedStop, IllegalMove):
@@ -72,17 +74,6 @@ def _heard(task: "asyncio.Task[Any]") -> None:
     """Take note of how a call ended that nobody waits for any more, as its run stopped."""
     if not task.cancelled():
         task.exception()
-
-
-def _first_step(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine up to where it first waits: one that never does needs no timer.
-
-    Returns `Passed` where it is through, else what it waits for.
-    """
-    try:
-        return work.send(None)
-    except StopIteration as through:
-        return Passed(through.value)
 
 
 @types.coroutine

@@ -40,7 +40,8 @@ class Interrupt:
 
     def __exit__(self, *problem: object) -> None:
         self.acting -= 1
-        self._changed.set()
+        if self.reason:
+            self._changed.set()
 
     async def go_on(self) -> None:
         """Return at once, or never where the run is to stop: whoever waits here is given up."""

@@ -86,7 +86,7 @@ def record_outcome(
     late: bool = False,
 ) -> None:
     """Record how a live call ended; it is on disk after the next flush."""
-    run, blob = climb.run, ""
+    run, blob, ended = climb.run, "", climb.run.now()
     large = None if result is UNSET else is_large(result)
     if large is not None:
         blob, result = run.journal.write_blob(large), UNSET
@@ -99,7 +99,7 @@ def record_outcome(
             attempt=climb.live_attempts,
             outcome=kind,
             started_at=iso(started),
-            duration_ms=round(max(0.0, run.now() - started) * 1000, 3),
+            duration_ms=round(max(0.0, ended - started) * 1000, 3),
             result=result,
             result_blob=blob,
             error=error,
@@ -107,7 +107,8 @@ def record_outcome(
             warning=warning,
             status=status,
             reason=reason,
-        )
+        ),
+        ended,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from buddy.core import gate, references
 from buddy.core.ladder import Trigger
@@ -17,6 +18,8 @@ from buddy.model.outcome import CallError, Preview, StepStatus
 
 if TYPE_CHECKING:
     from buddy.engine.climb import Climb
+
+_PROMOTE = Trigger.PROMOTE.value
 
 
 def record_rung(
@@ -40,38 +43,46 @@ def record_rung(
     large = None if result is UNSET else is_large(result)
     if large is not None:
         blob, result = run.journal.write_blob(large), UNSET
-    above = mode is not Mode.MOCK
-    run.record(
-        Rung(
-            plan=climb.plan.plan_id,
-            step=climb.step_id,
-            agent=step.agent,
-            tool=step.tool,
-            mode=mode,
-            attempt=number,
-            digest=climb.digest,
-            args=UNSET if above else writable(climb.args, step.args),
-            started_at=iso(started),
-            duration_ms=0.0 if reused else round(max(0.0, run.now() - started) * 1000, 3),
-            confidence=step.confidence,
-            threshold=gate.threshold(climb.contract, mode, run.config.confidence_threshold_for_live)
-            if above
-            else None,
-            moved_from=moved_from,
-            trigger=Trigger.PROMOTE.value if moved_from else "",
-            rehearsal=rehearsal,
-            reused=reused,
-            result=result,
-            result_blob=blob,
-            preview=preview,
-            error=error,
-            sources=climb.plan.sources(climb.place) if above else [],
-            approval=climb.granted.request.approval_id if above and climb.granted else None,
-            status=status,
-            rule=limit.rule if limit and status is not None else "",
-            reason=limit.reason if limit and status is not None else "",
-        )
+    ended = run.now()
+    # In three parts: a call with more than 15 keywords makes CPython build a dict first, which costs more
+    # than all the rest, and most attempts have no use for the third.
+    rung = Rung(
+        plan=climb.plan.plan_id,
+        step=climb.step_id,
+        agent=step.agent,
+        tool=step.tool,
+        mode=mode,
+        attempt=number,
+        digest=climb.digest,
+        args=UNSET if mode is not Mode.MOCK else writable(climb.args, step.args),
+        started_at=iso(started),
+        duration_ms=0.0 if reused else round((ended - started) * 1000, 3),
+        confidence=step.confidence,
+        rehearsal=rehearsal,
+        result=result,
+        result_blob=blob,
     )
+    if mode is not Mode.MOCK:
+        rung = replace(
+            rung,
+            threshold=gate.threshold(climb.contract, mode, run.config.confidence_threshold_for_live),
+            moved_from=moved_from,
+            trigger=_PROMOTE if moved_from else "",
+            reused=reused,
+            preview=preview,
+            sources=climb.plan.sources(climb.place),
+            approval=climb.granted.request.approval_id if climb.granted else None,
+        )
+    if error is not None or status is not None:
+        stopped = limit if status is not None else None
+        rung = replace(
+            rung,
+            error=error,
+            status=status,
+            rule=stopped.rule if stopped else "",
+            reason=stopped.reason if stopped else "",
+        )
+    run.record(rung, ended)
 
 
 def writable(args: dict[str, Any], planned: dict[str, Any]) -> dict[str, Any]:

@@ -25,10 +25,10 @@ def late_duplicate(climb: Climb) -> Ceiling | None:
         return None
     if climb.run.config.mode is not Mode.LIVE:
         return None
-    if duplicate_strategy(climb.run.config, contract) is Strategy.ALLOW and _was_known(climb):
-        return None
     who = climb.plan.actions.find(climb.digest, climb.resources())
     if who is None or who.step == climb.step_id:
+        return None
+    if duplicate_strategy(climb.run.config, contract) is Strategy.ALLOW and _was_known(climb):
         return None
     return duplicate(climb, f"the same action as {who}")
 

@@ -51,9 +51,9 @@ def encode(event: AnyEvent, head: Head, time: str) -> tuple[bytes, Head]:
         The line with its line feed, and the head after it.
     """
     seq = head.seq + 1
-    body = b'{"seq":%d,"time":"%s",%s' % (seq, time.encode(), _encoder.encode(event)[1:-1])
+    body = f'{{"seq":{seq},"time":"{time}",'.encode() + _encoder.encode(event)[1:-1]
     digest = hashlib.sha256(head.hash.encode() + body).hexdigest()
-    return b'%s,"hash":"%s"}\n' % (body, digest.encode()), Head(seq, digest)
+    return body + f',"hash":"{digest}"}}\n'.encode(), Head(seq, digest)
 
 
 class Reader:

@@ -1,4 +1,5 @@
 import hashlib
+import hmac
 import json
 from typing import Any
 
@@ -62,6 +63,13 @@ def test_a_digest_depends_on_key_tool_and_arguments() -> None:
         keyed_digest(b"key", "set", {"a": 1, "b": 3}),
     }
     assert len(others | {digest}) == 4
+
+
+@pytest.mark.parametrize("size", [0, 1, 32, 63, 64, 65, 200])
+def test_a_digest_of_a_call_is_an_hmac(size: int) -> None:
+    key = bytes(range(size))
+    found = hmac.new(key, b'set\x00{"a":1}', "sha256").hexdigest()
+    assert keyed_digest(key, "set", {"a": 1}) == found[:32]
 
 
 @given(VALUES)

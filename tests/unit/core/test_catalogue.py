@@ -249,6 +249,7 @@ def test_claims_are_sorted_unique_and_never_fewer_than_what_is_named(
 ) -> None:
     tool = contract(resources=tuple(templates), input=None, effect=effect)
     claims = catalogue.claims_of(tool, args, tuple(extra))
+    assert catalogue.claims_of(tool, args, tuple(extra), catalogue.resources_of(tool, args)) == claims
     named = [name for name, _ in claims]
     assert named == sorted(set(named))
     assert set(named) >= {*catalogue.resources_of(tool, args), *(claim.resource for claim in extra)}

@@ -29,6 +29,7 @@ LOOK_EVERY_S = 0.005
 CHECK_EVERY = 1024
 """Records after which the run looks whether its scribe is alive."""
 _CHUNK = 1 << 20
+_WORDS = 1 << 12
 _OVER, _DEAD = b".", b""
 _ALERT, _STOP = b"!", b"#"
 _CHILD = "from buddy.adapters.journal.scribe import main; main()"
@@ -109,7 +110,7 @@ class ScribeSink:
         assert self._process.stdout is not None
         if self._process.stdout.closed:
             return []
-        while data := self._process.stdout.read(_CHUNK):
+        while data := self._process.stdout.read(_WORDS):
             self._heard += data
         *lines, rest = bytes(self._heard).split(b"\n")
         self._heard = bytearray(rest)
@@ -217,3 +218,5 @@ def main() -> None:
         sys.exit(74)
     except BrokenPipeError:
         sys.exit(1)
+    # Everything is on the disk, and the run waits: taking what was folded apart is left to the system.
+    os._exit(0)

@@ -1,8 +1,9 @@
 """`@tool`: a function becomes a tool with a contract, and its other handlers register on it."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
+from types import CoroutineType
 from typing import Any, TypeVar, overload
 
 import msgspec
@@ -194,7 +195,7 @@ class Tool(ContractTool):
             raise BuddyError(_wrong("probe", self.name, happened, "True, False or None"))
         return happened
 
-    async def _run(self, handler: Handler, args: dict[str, Any], ctx: CallContext) -> Any:
+    def _run(self, handler: Handler, args: dict[str, Any], ctx: CallContext) -> Coroutine[Any, Any, Any]:
         given: dict[str, Any] = msgspec.to_builtins(args)  # a copy: what a handler does to it stays with it
         if self._converted:
             problem = signature.convert(given, self._converted)
@@ -202,12 +203,13 @@ class Tool(ContractTool):
                 raise InvalidArguments(problem)
         if handler.context:
             given[handler.context] = ctx
-        return await self._call(handler, partial(handler.function, **given))
+        return self._call(handler, partial(handler.function, **given))
 
     async def _call(self, handler: Handler, call: Callable[[], Any]) -> Any:
         try:
             result = call() if self._inline or not handler.sync else await threads.run(call)
-            return await result if inspect.isawaitable(result) else result
+            awaits = type(result) is CoroutineType or inspect.isawaitable(result)
+            return await result if awaits else result
         except SystemExit as stop:  # would end Buddy, not just the tool
             raise RuntimeError(f"{self.name} called sys.exit({stop.code!r})") from stop
 
