@@ -37,21 +37,23 @@ def guarded(refuse: Refuse) -> dict[str, dict[str, Any]]:
     }
 
 
-def disarm() -> None:
+def disarm(refuse: Refuse) -> None:
     """Takes from the library what evaluates text, or copies what modules hold, and hangs on values.
 
     No facade hides it, as code may read such names: its own classes have them too. For processes that are
     there for code alone, as others may want both.
+
+    Args:
+        refuse: is called where code uses it.
     """
+
+    def refused(*_: Any, **__: Any) -> NoReturn:
+        refuse("annotations that are texts are not evaluated, and enums not made of modules")
+
     for name in ("_evaluate", "evaluate"):
         if hasattr(ForwardRef, name):
-            setattr(ForwardRef, name, _unevaluated)
-    if hasattr(enum.EnumType, "_convert_"):
-        delattr(enum.EnumType, "_convert_")
-
-
-def _unevaluated(*_: Any, **__: Any) -> NoReturn:
-    raise TypeError("an annotation that is a text stays one")
+            setattr(ForwardRef, name, refused)
+    setattr(enum.EnumType, "_convert_", refused)  # noqa: B010 - the type has it, its stub has not
 
 
 def _by_name(refuse: Refuse) -> tuple[Callable[..., Any], Callable[..., Any]]:

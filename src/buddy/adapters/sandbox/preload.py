@@ -9,7 +9,6 @@ import time
 import warnings
 
 from buddy.adapters.sandbox.facades import facades
-from buddy.adapters.sandbox.guards import disarm
 from buddy.adapters.sandbox.settings import Settings
 
 INTERNALS = (
@@ -50,7 +49,6 @@ def preload(imports: tuple[str, ...], settings: Settings) -> None:
     time.strptime(time.strftime("%c", time.localtime(0)), "%c")
     warnings.simplefilter("ignore")
     if settings.facades:
-        facades(frozenset(imports))
-        disarm()
+        facades(frozenset(imports)).disarm()
         from_files = importlib.import_module("importlib.machinery").PathFinder
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not from_files]
