@@ -1,0 +1,236 @@
+"""Settable faults of a simulator, and the count of what reached it: one ASGI layer under every one of them.
+
+A request may ask for its own fault by the header `X-Buddy-Fault`; rates draw them by seed.
+"""
+
+import asyncio
+import random
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer = Callable[[int, Scope], App]
+"""A status and the request -> the answer that the vendor would give with that status."""
+
+HEADER = b"x-buddy-fault"
+STATUSES = (400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504)
+KINDS = (*map(str, STATUSES), "stall", "stall-after", "cut-before", "cut-after")
+"""A status instead of the answer; no answer, before or after the effect; a connection that breaks."""
+
+LOGGED = 10_000
+"""Requests that the log keeps."""
+
+
+class ConnectionCut(Exception):
+    """The simulator broke the connection off."""
+
+
+class Faults(Struct, frozen=True, kw_only=True):
+    """What goes wrong, and how often.
+
+    Attributes:
+        rates: kind -> share of the requests that it happens to, 0 to 1; together at most 1.
+        latency_s: seconds that every answer takes, from and to.
+        seed: of the draws.
+        stall_s: seconds that a stall lasts.
+    """
+
+    rates: dict[str, float] = {}
+    latency_s: tuple[float, float] = (0.0, 0.0)
+    seed: int = 0
+    stall_s: float = 300.0
+
+
+class Counts(Struct, kw_only=True):
+    """What reached a simulator.
+
+    Attributes:
+        requests: all of them.
+        writes: those that do not only read, faults included.
+        effects: writes that were carried out and answered with a status below 400.
+        by: "METHOD /path" -> how many.
+        faults: kind -> how many.
+        log: method, path and status (0 where none was sent) of the last requests.
+    """
+
+    requests: int = 0
+    writes: int = 0
+    effects: int = 0
+    by: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    log: deque[tuple[str, str, int]] = deque()
+
+
+def fresh() -> Counts:
+    """Return counts that start at nothing."""
+    return Counts(by=Counter(), faults=Counter(), log=deque(maxlen=LOGGED))
+
+
+class FaultLayer:
+    """Counts every request and lets it fail where it is to.
+
+    Args:
+        app: the simulator behind it.
+        answer: gives a status the vendor's form.
+        reads: whether a request, by its method and path, only reads.
+        faults: what goes wrong; may be replaced at any time.
+
+    Attributes:
+        counts: what came so far.
+        faults: what goes wrong.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        answer: Answer,
+        reads: Callable[[str, str], bool],
+        faults: Faults | None = None,
+    ) -> None:
+        self._app = app
+        self._answer = answer
+        self._reads = reads
+        self.counts = fresh()
+        self.set(faults or Faults())
+
+    def set(self, faults: Faults) -> None:
+        """Use other faults from now on; the draws start again from their seed."""
+        self.faults = faults
+        self._random = random.Random(faults.seed)
+
+    def reset(self) -> None:
+        """Count from nothing, and draw from the seed again."""
+        self.counts = fresh()
+        self.set(self.faults)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        kind = self._kind(scope)
+        method, path = scope["method"], scope["path"]
+        writes = not self._reads(method, path)
+        self.counts.requests += 1
+        self.counts.writes += writes
+        self.counts.by[f"{method} {path}"] += 1
+        status = 0
+
+        async def heard(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self.counts.effects += writes and status < 400 and kind not in KINDS[: len(STATUSES)]
+            if kind not in ("cut-after", "stall-after"):
+                await send(message)
+
+        try:
+            await self._late()
+            await self._go(kind, scope, receive, heard)
+        finally:
+            self.counts.log.append((method, path, status))
+
+    async def _go(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if kind:
+            self.counts.faults[kind] += 1
+        if kind.isdecimal():
+            await self._answer(int(kind), scope)(scope, receive, send)
+            return
+        if kind == "stall":
+            await asyncio.sleep(self.faults.stall_s)
+        if kind == "cut-before":
+            cut(scope)
+            return
+        await self._app(scope, receive, send)
+        if kind == "stall-after":
+            await asyncio.sleep(self.faults.stall_s)
+        if kind in ("stall-after", "cut-after"):
+            cut(scope)
+
+    def _kind(self, scope: Scope) -> str:
+        asked = next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER), "")
+        if asked in KINDS:
+            return asked
+        drawn = self._random.random() if self.faults.rates else 1.0
+        for kind, rate in self.faults.rates.items():
+            if drawn < rate:
+                return kind
+            drawn -= rate
+        return ""
+
+    async def _late(self) -> None:
+        low, high = self.faults.latency_s
+        if high > 0:
+            await asyncio.sleep(self._random.uniform(low, high))
+
+
+def cut(scope: Scope) -> None:
+    """Break the connection of a request off: the socket where it is served, an exception in process.
+
+    Raises:
+        ConnectionCut: there is no socket.
+    """
+    abort = scope.get("extensions", {}).get("buddy.cut")
+    if abort is None:
+        raise ConnectionCut("the connection was cut")
+    abort()
+
+
+def parse(text: str, seeds: Mapping[str, float]) -> dict[str, float]:
+    """Read rates as they are written on a command line: `seeds`, or `429=0.05,500=0.02`.
+
+    Args:
+        text: the words.
+        seeds: the rates that the word `seeds` stands for.
+
+    Raises:
+        ValueError: with one sentence.
+    """
+    if text in ("", "none"):
+        return {}
+    if text == "seeds":
+        return dict(seeds)
+    rates: dict[str, float] = {}
+    for part in text.split(","):
+        kind, _, share = part.partition("=")
+        if kind not in KINDS:
+            raise ValueError(f"expected seeds, none, or KIND=RATE with one of {', '.join(KINDS)}, found {part!r}")
+        rates[kind] = _share(part, share)
+    if sum(rates.values()) > 1:
+        raise ValueError(f"expected rates that are together at most 1, found {sum(rates.values()):g}")
+    return rates
+
+
+def _share(part: str, share: str) -> float:
+    try:
+        found = float(share)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise ValueError(f"expected a rate from 0 to 1, found {part!r}")
+    return found
+
+
+def changed(faults: Faults, fields: Mapping[str, Any], kinds: Collection[str] = KINDS) -> Faults:
+    """Return faults with some fields replaced, as the admin address takes them.
+
+    Raises:
+        ValueError: a field or a kind is unknown, or a value is of the wrong form.
+    """
+    import msgspec
+
+    unknown = [name for name in fields if name not in faults.__struct_fields__]
+    unknown += [kind for kind in fields.get("rates", {}) if kind not in kinds]
+    if unknown:
+        raise ValueError(f"expected {', '.join(faults.__struct_fields__)}, found {', '.join(unknown)}")
+    whole = msgspec.to_builtins(replace(faults, **dict(fields)))
+    return msgspec.convert(whole, Faults)
