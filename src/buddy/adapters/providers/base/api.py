@@ -336,5 +336,3 @@ async def pages(
             raise ProviderUnavailable("the provider's pages lead in a circle")
         seen.append(following)
         cursor = following
-
-

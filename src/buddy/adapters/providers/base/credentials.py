@@ -118,5 +118,7 @@ def _from_file(path: Path | None) -> dict[str, str]:
     except ValueError:
         content = None  # not chained: the foreign error carries the text
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
-        raise AuthError(f'{path}: expected a JSON object of texts such as {{"token": "..."}}, found another form')
+        raise AuthError(
+            f'{path}: expected a JSON object of texts such as {{"token": "..."}}, found another form'
+        )
     return {name: value for name, value in content.items() if value}

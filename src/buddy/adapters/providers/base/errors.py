@@ -1,17 +1,17 @@
 """How a provider's call can fail, in one small tree whatever the vendor's wire says.
 
-    ToolError                   nothing happened
-    `-- ProviderError           `status` and `raw` (the body, redacted) of what the provider answered
-        |-- AuthError           no credentials, or the provider refuses them; never retried
-        |-- NotFound            there is no such record; never retried
-        |-- Conflict            the record exists already, or is not in a state for this; never retried
-        |-- InvalidRequest      the provider does not take these values; never retried
-        |-- RateLimited         too many requests; `retry_after` in seconds
-        |-- ProviderTimeout     no answer in time
-        |-- ProviderUnavailable not reached, or it answered with an error of its own
-        `-- ExtraMissing        the packages that the provider needs are not installed
-    Uncertain                   a write was sent and nobody knows whether it happened; `error` says why
-    Captured                    a request that would write was stopped below the client, in DRY_RUN
+ToolError                   nothing happened
+`-- ProviderError           `status` and `raw` (the body, redacted) of what the provider answered
+    |-- AuthError           no credentials, or the provider refuses them; never retried
+    |-- NotFound            there is no such record; never retried
+    |-- Conflict            the record exists already, or is not in a state for this; never retried
+    |-- InvalidRequest      the provider does not take these values; never retried
+    |-- RateLimited         too many requests; `retry_after` in seconds
+    |-- ProviderTimeout     no answer in time
+    |-- ProviderUnavailable not reached, or it answered with an error of its own
+    `-- ExtraMissing        the packages that the provider needs are not installed
+Uncertain                   a write was sent and nobody knows whether it happened; `error` says why
+Captured                    a request that would write was stopped below the client, in DRY_RUN
 """
 
 from typing import Any

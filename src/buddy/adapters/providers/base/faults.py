@@ -203,7 +203,9 @@ def parse(text: str, seeds: Mapping[str, float]) -> dict[str, float]:
     for part in text.split(","):
         kind, _, share = part.partition("=")
         if kind not in KINDS:
-            raise ValueError(f"expected seeds, none, or KIND=RATE with one of {', '.join(KINDS)}, found {part!r}")
+            raise ValueError(
+                f"expected seeds, none, or KIND=RATE with one of {', '.join(KINDS)}, found {part!r}"
+            )
         rates[kind] = _share(part, share)
     if sum(rates.values()) > 1:
         raise ValueError(f"expected rates that are together at most 1, found {sum(rates.values()):g}")

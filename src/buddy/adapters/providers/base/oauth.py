@@ -169,4 +169,6 @@ def refused(answer: httpx.Response, provider: str) -> AuthError:
     except (ValueError, AttributeError):
         code = "no reason given"
     shown = json.dumps(code)[:200]
-    return AuthError(f"{provider}: signing in was refused ({answer.status_code}): {shown}", status=answer.status_code)
+    return AuthError(
+        f"{provider}: signing in was refused ({answer.status_code}): {shown}", status=answer.status_code
+    )

@@ -108,7 +108,10 @@ class OfferedTool:
             if operation.describe is not None:
                 described, result = await operation.describe(client, asked, request)
                 changes = [msgspec.to_builtins(change) for change in described]
-        return Preview(changes=[{**_first(changes), "request": msgspec.to_builtins(request)}, *changes[1:]], result=result)
+        return Preview(
+            changes=[{**_first(changes), "request": msgspec.to_builtins(request)}, *changes[1:]],
+            result=result,
+        )
 
     async def undo(self, call: Call, result: Any) -> Restored:
         """Compensate a live call."""
