@@ -110,6 +110,7 @@ class OAuth:
         exchange: asks the provider for tokens.
         file: where they are kept.
         start: tokens to begin with where the file has none.
+        secrets: besides the tokens, that no output may show.
         now: seconds since the epoch.
     """
 
@@ -119,13 +120,14 @@ class OAuth:
         file: TokenFile,
         *,
         start: Tokens | None = None,
+        secrets: Iterable[str] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
         self._exchange = exchange
         self._file = file
         self._start = start
         self._now = now
-        self._seen: set[str] = set()
+        self._seen = set(secrets)
 
     async def headers(self, http: httpx.AsyncClient) -> Mapping[str, str]:
         """Return the header with a token that is good for a while."""

@@ -46,11 +46,13 @@ class Asked(Struct, frozen=True, kw_only=True):
         args: the arguments.
         mode: the rung.
         key: the idempotency key, the same over retries, resumes, undo and probe.
+        seen: what the operation read before it was stopped, for its description.
     """
 
     args: Mapping[str, Any]
     mode: Mode
     key: str
+    seen: dict[str, Any] = {}
 
 
 Connect = Callable[[Asked, Access], AbstractAsyncContextManager[Any]]

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from urllib.parse import unquote
 
 import httpx
@@ -31,7 +31,7 @@ class ModeTransport(httpx.AsyncBaseTransport):
         real: the transport to the provider; None where there is none, as in MOCK.
         simulator: the transport to the simulator in process; None where only the real one is meant.
         allow: what DRY_RUN lets through besides GET and HEAD.
-        secrets: that no captured request may show.
+        secrets: returns what no captured request may show.
 
     Attributes:
         mode: of the call.
@@ -45,14 +45,14 @@ class ModeTransport(httpx.AsyncBaseTransport):
         real: httpx.AsyncBaseTransport | None = None,
         simulator: httpx.AsyncBaseTransport | None = None,
         allow: Collection[Allowed] = (),
-        secrets: Iterable[str] = (),
+        secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.mode = mode
         self.captured: list[CapturedRequest] = []
         self._real = real
         self._simulator = simulator
         self._allow = tuple((method, pattern_of(path)) for method, path in allow)
-        self._secrets = tuple(secrets)
+        self._secrets = secrets
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, or stop it.
@@ -66,7 +66,7 @@ class ModeTransport(httpx.AsyncBaseTransport):
                 return await self._simulator.handle_async_request(request)
             case Mode.DRY_RUN:
                 if not self._reads(request):
-                    stopped = await capture(request, self._secrets)
+                    stopped = await capture(request, self._secrets())
                     self.captured.append(stopped)
                     raise Captured(stopped)
                 return await self._outside(request)

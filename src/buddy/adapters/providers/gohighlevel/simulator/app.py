@@ -219,6 +219,7 @@ def simulator(
     limit: tuple[int, float] = (100, 10.0),
     allow_duplicates: bool = False,
     lag_s: float = 0.0,
+    planted: str | None = None,
 ) -> Simulator:
     """Return a simulated GoHighLevel with one location.
 
@@ -231,8 +232,11 @@ def simulator(
         limit: requests, and seconds in which they may come; 0 requests is no limit.
         allow_duplicates: the location's setting.
         lag_s: seconds until a search shows a contact that was added.
+        planted: id of a contact that there is at the beginning besides the others.
     """
-    store = Store(seed, now, contacts=contacts, allow_duplicates=allow_duplicates, lag_s=lag_s)
+    store = Store(
+        seed, now, contacts=contacts, allow_duplicates=allow_duplicates, lag_s=lag_s, planted=planted
+    )
     tokens = Tokens(seed, store.location_id, now)
     service = Service(store, tokens, Limit(*limit, monotonic=monotonic))
     return Simulator(

@@ -1,5 +1,6 @@
 """The description of the simulated interface, as OpenAPI; what it says is what the routes do."""
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -187,6 +188,7 @@ _QUERIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 
 
+@functools.cache
 def document() -> dict[str, Any]:
     """Return the description."""
     paths: dict[str, dict[str, Any]] = {}

@@ -49,6 +49,7 @@ class Store:
         contacts: how many there are at the beginning.
         allow_duplicates: the location's setting; without it two contacts share no email and no phone.
         lag_s: seconds until the search index shows a contact that was added.
+        planted: id of one more contact at the beginning.
 
     Attributes:
         location_id: of the location.
@@ -64,13 +65,14 @@ class Store:
         contacts: int = 0,
         allow_duplicates: bool = False,
         lag_s: float = 0.0,
+        planted: str | None = None,
     ) -> None:
         self.seed = seed
         self.location_id = made_id(seed, "location")
         self.allow_duplicates = allow_duplicates
         self.lag_s = lag_s
         self._now = now
-        self._beginning = contacts
+        self._beginning, self._planted = contacts, planted
         self.reset()
 
     def reset(self) -> None:
@@ -96,6 +98,9 @@ class Store:
                     "tags": ["lead"],
                 }
             )
+
+        if self._planted is not None:
+            self.add({"firstName": "Sam", "lastName": "Sample", "email": "sam@example.org"}, self._planted)
 
     def state(self) -> dict[str, Any]:
         """Return everything that is stored, in an order that does not depend on what came between."""
