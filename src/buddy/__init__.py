@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from buddy.model.outcome import Preview as Preview
     from buddy.model.outcome import Restored as Restored
     from buddy.ports import CallContext as CallContext
+    from buddy.wiring.providers import get_gohighlevel_client as get_gohighlevel_client
 
 __version__ = "0.1.0"
 
@@ -51,6 +52,7 @@ _HOMES = {
     "Tool": "buddy.adapters.tools.decorator",
     "ToolError": "buddy.errors",
     "ToolPermissionError": "buddy.errors",
+    "get_gohighlevel_client": "buddy.wiring.providers",
     "tool": "buddy.adapters.tools.decorator",
 }
 

@@ -17,6 +17,7 @@ from buddy.wiring.commands import (
 )
 from buddy.wiring.demo import DemoResult, demo
 from buddy.wiring.looking import expect_whole, folder_of, rebuild_outputs, records, verify, wrong_edit
+from buddy.wiring.providers import check_providers, get_gohighlevel_client, simulate, simulated
 from buddy.wiring.session import RunResult, Session, home, settings, tools
 from buddy.wiring.signing import KeyTold, create_key, show_key
 
@@ -32,10 +33,12 @@ __all__ = [
     "Session",
     "cancel",
     "check",
+    "check_providers",
     "create_key",
     "demo",
     "expect_whole",
     "folder_of",
+    "get_gohighlevel_client",
     "home",
     "json_object",
     "plan_objects",
@@ -47,6 +50,8 @@ __all__ = [
     "run",
     "settings",
     "show_key",
+    "simulate",
+    "simulated",
     "tools",
     "verify",
     "wrong_edit",

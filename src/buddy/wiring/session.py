@@ -39,6 +39,7 @@ from buddy.ports import RUNNING, Clock, HomeStore, Interaction, OutputSink, Plan
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
 from buddy.projections.phrases import command
+from buddy.wiring.builtin import builtin
 from buddy.wiring.calls import OpenCalls
 from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
 from buddy.wiring.signing import Seal, placed
@@ -82,8 +83,9 @@ def settings(
 
 
 def tools(files: Sequence[str], config: ExecutionConfig, given: Sequence[Any] = ()) -> LoadedTools:
-    """Load tool files, and tools that are Python objects already."""
-    return load(files, given, seed=config.seed, inline=config.clock == "virtual")
+    """Load tool files, tools that are Python objects already, and the tools of the providers."""
+    offered = (*given, *builtin(os.environ))
+    return load(files, offered, seed=config.seed, inline=config.clock == "virtual")
 
 
 def environment_dry_run() -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from buddy import __version__
-from buddy.interfaces.cli import approvals, checks, inspection, keys, runs, system, tools
+from buddy.interfaces.cli import approvals, checks, inspection, keys, providers, runs, system, tools
 from buddy.interfaces.cli.parser import COMMAND, Parser
 
 Command = Callable[[argparse.Namespace], int]
@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     _approvals(commands)
     _system(commands)
     _tools(commands)
+    _providers(commands)
     return top
 
 
@@ -292,6 +293,24 @@ def _tools(commands: Commands) -> None:
     _several_files(leaf, required=True)
     leaf = _leaf(commands, "schema", tools.schema, "print the JSON Schema of a file", "schema plan")
     leaf.add_argument("name", metavar="NAME", nargs="?", help="without it, the names are listed")
+
+
+def _providers(commands: Commands) -> None:
+    group = _group(commands, "providers", "the services that have tools built in", "providers check")
+    _leaf(group, "check", providers.check, "say of each whether it can be used from here", "providers check")
+    leaf = _leaf(
+        commands, "simulate", providers.simulate, "serve a simulated service until it is stopped",
+        "simulate gohighlevel --port 8081 --faults seeds",
+    )  # fmt: skip
+    leaf.add_argument("name", metavar="NAME", help="of the service: gohighlevel, ...")
+    leaf.add_argument("--host", metavar="HOST", default="127.0.0.1", help="address (default: 127.0.0.1)")
+    leaf.add_argument("--port", metavar="N", type=int, default=0, help="port (default: a free one)")
+    leaf.add_argument("--seed", metavar="N", type=int, default=0, help="of its data and faults (default: 0)")
+    leaf.add_argument(
+        "--faults", metavar="RATES", default="none",
+        help="none (default), seeds, or shares of the requests such as 429=0.05,500=0.02",
+    )  # fmt: skip
+    leaf.add_argument("--latency", metavar="MS", default="0", help="of every answer: 20, or 20-200")
 
 
 def _several_files(leaf: argparse.ArgumentParser, *, required: bool) -> None:
