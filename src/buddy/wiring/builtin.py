@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from buddy.adapters.home import home_folder
-from buddy.adapters.providers.base.credentials import Access
+from buddy.adapters.providers.base.credentials import Access, variable
 from buddy.adapters.providers.base.tools import Offer, OfferedTool
 from buddy.adapters.providers.catalogue import PROVIDERS
 from buddy.adapters.tools.decorator import Tool
@@ -17,6 +17,12 @@ from buddy.ports import CallContext
 def access(environ: Mapping[str, str]) -> Access:
     """Return where credentials are looked for: the environment, the keyring, Buddy's home."""
     return Access(environ=environ, folder=Path(home_folder(environ)))
+
+
+def without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what is said to providers, `BUDDY_GOHIGHLEVEL_TOKEN` and the like."""
+    theirs = tuple(variable(name, "") for name in PROVIDERS)
+    return {name: value for name, value in environ.items() if not name.startswith(theirs)}
 
 
 def builtin(environ: Mapping[str, str]) -> list[Tool]:

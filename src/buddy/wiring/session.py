@@ -39,7 +39,7 @@ from buddy.ports import RUNNING, Clock, HomeStore, Interaction, OutputSink, Plan
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
 from buddy.projections.phrases import command
-from buddy.wiring.builtin import builtin
+from buddy.wiring.builtin import builtin, without_credentials
 from buddy.wiring.calls import OpenCalls
 from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
 from buddy.wiring.signing import Seal, placed
@@ -79,7 +79,7 @@ def settings(
     config_file: Path | None, flags: dict[str, Any], pairs: dict[str, Any] | None = None
 ) -> tuple[ExecutionConfig, list[str]]:
     """Return the configuration in force, and warnings: flags over environment over file over defaults."""
-    return load_settings(config_file, os.environ, flags, pairs)
+    return load_settings(config_file, without_credentials(os.environ), flags, pairs)
 
 
 def tools(files: Sequence[str], config: ExecutionConfig, given: Sequence[Any] = ()) -> LoadedTools:
