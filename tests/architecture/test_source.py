@@ -34,6 +34,7 @@ PUBLIC = [
     "ToolError",
     "ToolPermissionError",
     "__version__",
+    "get_gohighlevel_client",
     "tool",
 ]
 HEAVY = {"asyncio", "msgspec", "jsonschema_rs", "rich", "sqlite3"}

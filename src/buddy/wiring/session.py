@@ -84,8 +84,8 @@ def settings(
 
 def tools(files: Sequence[str], config: ExecutionConfig, given: Sequence[Any] = ()) -> LoadedTools:
     """Load tool files, tools that are Python objects already, and the tools of the providers."""
-    offered = (*given, *builtin(os.environ))
-    return load(files, offered, seed=config.seed, inline=config.clock == "virtual")
+    inline = config.clock == "virtual"
+    return load(files, given, builtin=builtin(os.environ), seed=config.seed, inline=inline)
 
 
 def environment_dry_run() -> bool:

@@ -30,10 +30,12 @@ class LoadedTools(Struct, frozen=True, kw_only=True):
         toolbox: every tool of the catalogue.
         world: plan id -> the same tools in that plan's own world, None where no file has worlds. Raises
             `BadInput` where the file's function fails or makes tools with other contracts.
+        own: names of the tools of files and caller, and of the built-in ones that a file overrides.
         warnings: one sentence each.
     """
 
     toolbox: Toolbox
+    own: tuple[str, ...]
     world: Callable[[str], Toolbox] | None
     warnings: list[str]
 
@@ -53,7 +55,12 @@ class _Setting(Struct, frozen=True, kw_only=True):
 
 
 def load(
-    paths: Iterable[str | Path] = (), tools: Iterable[Tool] = (), *, seed: int = 0, inline: bool = False
+    paths: Iterable[str | Path] = (),
+    tools: Iterable[Tool] = (),
+    *,
+    builtin: Iterable[Tool] = (),
+    seed: int = 0,
+    inline: bool = False,
 ) -> LoadedTools:
     """Load the catalogue of a run.
 
@@ -62,6 +69,7 @@ def load(
     Args:
         paths: TOML catalogues and Python files.
         tools: more tools, from the caller.
+        builtin: tools that are always known; they come last.
         seed: of results made up from output schemas.
         inline: run sync handlers on the event loop, as virtual time needs it.
 
@@ -75,20 +83,24 @@ def load(
             tables.setdefault(name, []).append((file.path, fields))
     setting = _Setting(tables=tables, seed=seed, inline=inline)
     given = [(str(file.path), one) for file in read for one in file.tools] + [("", one) for one in tools]
+    own = tuple(dict.fromkeys([one.name for _, one in given] + list(tables)))
+    given += [("", one) for one in builtin]
     problems += _duplicates(given)
     places = {name: str(of[0][0]) for name, of in tables.items()} | {one.name: at for at, one in given if at}
     bound, found = _bind([one for _, one in given], setting)
     alone, more = _alone([name for name in tables if name not in bound], setting)
     problems += found + more
     _refuse(problems)
-    box = Toolbox([*bound.values(), *alone.values()])
-    contracts = [one.contract for one in (*bound.values(), *alone.values())]
+    every = {**{name: known for name in own if (known := bound.get(name) or alone.get(name))}, **bound}
+    box = Toolbox(every.values())
+    contracts = [one.contract for one in every.values()]
     handlers = {one.name: one.handlers for one in bound.values()}
     wrong, warnings = catalogue.validate(contracts, handlers, places)
     _refuse(wrong)
     worlds = [file for file in read if file.world is not None]
     return LoadedTools(
         toolbox=box,
+        own=own,
         world=_worlds(worlds, bound, alone, setting) if worlds else None,
         warnings=[*_overridden(tables, bound), *warnings],
     )

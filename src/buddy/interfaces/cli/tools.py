@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from buddy.ports import Toolbox, ToolRuntime
+    from buddy.ports import ToolRuntime
 
 
-def _load(files: "Sequence[str]") -> "tuple[Toolbox, list[str]]":
-    """Return the tools of files and what is odd about them, which goes to stderr too."""
+def _load(files: "Sequence[str]") -> Any:
+    """Return the catalogue of files with the built-in tools; what is odd about it goes to stderr."""
     from buddy import wiring
     from buddy.interfaces.cli.printing import warn
     from buddy.interfaces.cli.progress import Bar
@@ -18,21 +18,19 @@ def _load(files: "Sequence[str]") -> "tuple[Toolbox, list[str]]":
     with Bar("loading"):
         loaded = wiring.tools(files, ExecutionConfig())
     warn(*(f"warning: {sentence}" for sentence in loaded.warnings))
-    return loaded.toolbox, loaded.warnings
+    return loaded
 
 
 def list_tools(args: argparse.Namespace) -> int:
-    """List tools."""
-    from buddy.interfaces.cli.printing import emit, say, table
+    """List tools, those of files before the built-in ones."""
+    from buddy.interfaces.cli.printing import emit, table
 
-    toolbox, _ = _load(args.tools)
+    toolbox = _load(args.tools).toolbox
     found = [tool for name in toolbox.names() if (tool := toolbox.get(name)) is not None]
     if args.json:
         emit([_document(tool) for tool in found])
-    elif found:
-        table(("tool", "risk", "effect", "undo", "handlers", "summary"), [_row(tool) for tool in found])
     else:
-        say("no tools; give files with --tools FILE")
+        table(("tool", "risk", "effect", "undo", "handlers", "summary"), [_row(tool) for tool in found])
     return 0
 
 
@@ -57,14 +55,14 @@ def show(args: argparse.Namespace) -> int:
     from buddy.errors import BadInput
     from buddy.interfaces.cli.printing import emit, say
 
-    toolbox, _ = _load(args.tools)
+    toolbox = _load(args.tools).toolbox
     tool = toolbox.get(args.name)
     if tool is None:
         import difflib
 
         close = difflib.get_close_matches(args.name, list(toolbox.names()), 1)
         hint = f" (did you mean {close[0]}?)" if close else ""
-        raise BadInput(f"expected a tool of these files, found {args.name!r}{hint}")
+        raise BadInput(f"expected a tool of these files or a built-in one, found {args.name!r}{hint}")
     document = _document(tool)
     if args.json:
         emit(document)
@@ -81,8 +79,8 @@ def validate(args: argparse.Namespace) -> int:
     """Find all that is wrong with a catalogue; nothing is printed to stdout where something is."""
     from buddy.interfaces.cli.printing import counted, emit, say
 
-    toolbox, warnings = _load(args.tools)
-    names = list(toolbox.names())
+    loaded = _load(args.tools)
+    names, warnings = list(loaded.own), loaded.warnings
     if args.json:
         emit({"tools": names, "warnings": warnings})
     else:
