@@ -148,8 +148,8 @@ BY_STATUS: dict[int, type[ProviderError]] = {
 
 
 def by_status(status: int) -> type[ProviderError]:
-    """Return what a status means: 4xx that is not listed is an invalid request, 5xx an outage."""
-    return BY_STATUS.get(status, ProviderUnavailable if status >= 500 else InvalidRequest)
+    """Return what a status means: another 4xx is an invalid request, what is no answer at all an outage."""
+    return BY_STATUS.get(status, InvalidRequest if 400 <= status < 500 else ProviderUnavailable)
 
 
 def may_have_happened(error: ProviderError) -> bool:

@@ -6,11 +6,11 @@ A request may ask for its own fault by the header `X-Buddy-Fault`; rates draw th
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -222,17 +222,18 @@ def _share(part: str, share: str) -> float:
     return found
 
 
-def changed(faults: Faults, fields: Mapping[str, Any], kinds: Collection[str] = KINDS) -> Faults:
+def changed(faults: Faults, fields: Any) -> Faults:
     """Return faults with some fields replaced, as the admin address takes them.
 
     Raises:
-        ValueError: a field or a kind is unknown, or a value is of the wrong form.
+        ValueError: with one sentence on what is wrong.
     """
-    import msgspec
-
-    unknown = [name for name in fields if name not in faults.__struct_fields__]
-    unknown += [kind for kind in fields.get("rates", {}) if kind not in kinds]
-    if unknown:
-        raise ValueError(f"expected {', '.join(faults.__struct_fields__)}, found {', '.join(unknown)}")
-    whole = msgspec.to_builtins(replace(faults, **dict(fields)))
-    return msgspec.convert(whole, Faults)
+    if not isinstance(fields, Mapping) or fields.keys() - set(faults.__struct_fields__):
+        raise ValueError(f"expected an object with {', '.join(faults.__struct_fields__)}")
+    try:
+        made = msgspec.convert({**msgspec.to_builtins(faults), **fields}, Faults)
+    except msgspec.ValidationError as problem:
+        raise ValueError(str(problem)) from problem
+    if made.rates.keys() - set(KINDS):
+        raise ValueError(f"rates: expected {', '.join(KINDS)}")
+    return made

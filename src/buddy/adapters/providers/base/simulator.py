@@ -113,7 +113,7 @@ class Simulator:
             if request.method == "POST":
                 try:
                     self.layer.set(changed(self.layer.faults, json.loads(await request.body() or b"{}")))
-                except (ValueError, TypeError, AttributeError) as problem:
+                except ValueError as problem:
                     return JSONResponse({"error": str(problem)}, status_code=400)
             return JSONResponse(msgspec.to_builtins(self.layer.faults))
 
