@@ -68,6 +68,17 @@ class Counts(Struct, kw_only=True):
     faults: Counter[str] = Counter()
     log: deque[tuple[str, str, int]] = deque()
 
+    def told(self) -> dict[str, Any]:
+        """Return all of it as JSON."""
+        return {
+            "requests": self.requests,
+            "writes": self.writes,
+            "effects": self.effects,
+            "by": dict(self.by),
+            "faults": dict(self.faults),
+            "log": [list(entry) for entry in self.log],
+        }
+
 
 def fresh() -> Counts:
     """Return counts that start at nothing."""

@@ -103,7 +103,7 @@ class Simulator:
             return JSONResponse({"digest": self.digest(), "state": self.state()})
 
         async def counts(request: Request) -> Response:
-            return JSONResponse(msgspec.to_builtins(self.layer.counts))
+            return JSONResponse(self.layer.counts.told())
 
         async def reset(request: Request) -> Response:
             self.reset()
