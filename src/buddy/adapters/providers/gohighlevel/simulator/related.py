@@ -202,7 +202,7 @@ def _bulk(store: Store) -> Iterator[tuple[str, str, Handler]]:
             left = [tag for tag in kept if tag not in given]
             contact["tags"] = [*left, *given] if kind == "add" else left
         flags = {**shapes.succeeded(shapes.OLD), **shapes.succeeded(asked.dialect)}
-        return 201, {**flags, "errorCount": 0, "responses": [{"contactId": c["id"]} for c in chosen]}
+        return 201, {**flags, "errorCount": 0, "responses": [c["id"] for c in chosen]}
 
     def business(asked: Asked) -> Answer:
         for contact in contacts(asked, "ids"):

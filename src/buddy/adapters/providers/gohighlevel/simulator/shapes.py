@@ -26,6 +26,7 @@ DND = {"call": "Call", "email": "Email", "sms": "SMS", "whatsApp": "WhatsApp", "
 DND_STATUSES = ("active", "inactive", "permanent")
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_HIDDEN = ("followers", "gender", "inboundDndSettings")
 _HIDDEN_WHEN_CREATED = ("name", "timezone", "lastActivity")
 
 
@@ -159,7 +160,7 @@ def shown(contact: Mapping[str, Any], dialect: str, *, created: bool = False) ->
         dialect: of the request.
         created: it is the answer to `POST /contacts/`, which shows other fields in `2021-07-28`.
     """
-    out = {key: value for key, value in contact.items() if key not in ("followers", "gender", "business")}
+    out = {key: value for key, value in contact.items() if key not in _HIDDEN}
     name = full_name(contact)
     if name:
         out |= {"name": name, "fullNameLowerCase": name.lower()}
