@@ -213,7 +213,7 @@ class Api:
             raise self._unsent(problem, request) from problem
 
     async def _send(self, request: httpx.Request, signed: Mapping[str, str], reads: bool) -> httpx.Response:
-        await self._pace.take()
+        place = await self._pace.take()
         request.headers.update(signed)
         try:
             answer = await self.http.send(request)
@@ -221,6 +221,7 @@ class Api:
             raise self._unsent(problem, request) from problem
         except httpx.HTTPError as problem:
             raise _doubt(self._broken(problem, request), reads) from problem
+        self._pace.answered(place)
         self._heard(answer)
         return answer
 

@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -38,12 +38,16 @@ class Faults(Struct, frozen=True, kw_only=True):
 
     Attributes:
         rates: kind -> share of the requests that it happens to, 0 to 1; together at most 1.
+        on: `all` requests, `reads` or `writes`.
+        most: how many faults at most, from when they are set; None is no limit.
         latency_s: seconds that every answer takes, from and to.
         seed: of the draws.
         stall_s: seconds that a stall lasts.
     """
 
     rates: dict[str, float] = {}
+    on: Literal["all", "reads", "writes"] = "all"
+    most: int | None = None
     latency_s: tuple[float, float] = (0.0, 0.0)
     seed: int = 0
     stall_s: float = 300.0
@@ -117,6 +121,7 @@ class FaultLayer:
         """Use other faults from now on; the draws start again from their seed."""
         self.faults = faults
         self._random = random.Random(faults.seed)
+        self._drawn = 0
 
     def reset(self) -> None:
         """Count from nothing, and draw from the seed again."""
@@ -128,9 +133,9 @@ class FaultLayer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        kind = self._kind(scope)
         method, path = scope["method"], scope["path"]
         writes = not self._reads(method, path)
+        kind = self._kind(scope, writes)
         self.counts.requests += 1
         self.counts.writes += writes
         self.counts.by[f"{method} {path}"] += 1
@@ -167,13 +172,18 @@ class FaultLayer:
         if kind in ("stall-after", "cut-after"):
             cut(scope)
 
-    def _kind(self, scope: Scope) -> str:
+    def _kind(self, scope: Scope, writes: bool) -> str:
         asked = next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER), "")
         if asked in KINDS:
             return asked
-        drawn = self._random.random() if self.faults.rates else 1.0
-        for kind, rate in self.faults.rates.items():
+        faults = self.faults
+        spent = faults.most is not None and self._drawn >= faults.most
+        if spent or faults.on == ("reads" if writes else "writes"):
+            return ""
+        drawn = self._random.random() if faults.rates else 1.0
+        for kind, rate in faults.rates.items():
             if drawn < rate:
+                self._drawn += 1
                 return kind
             drawn -= rate
         return ""

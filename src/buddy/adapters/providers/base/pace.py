@@ -3,11 +3,23 @@
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 
+from msgspec import Struct
+
 MARGIN = 0.01
-"""Share of the window that is waited longer, for requests that arrive closer together than they left."""
+"""Share of the window that is waited longer, for clocks that do not agree."""
+
+
+class Place(Struct):
+    """The place of one request in the window.
+
+    Attributes:
+        at: when it counts from: when it was to leave, and once it was answered that moment, which is not
+            before the provider counted it. Seconds of a monotonic clock.
+    """
+
+    at: float
 
 
 class Pace:
@@ -30,27 +42,32 @@ class Pace:
     ) -> None:
         self._calls, self._seconds = calls, seconds
         self._monotonic, self._sleep = monotonic, sleep
-        self._taken: deque[float] = deque()
+        self._places: list[Place] = []
         self._closed_until = 0.0
         self._lock = threading.Lock()
 
-    async def take(self) -> None:
-        """Wait until one more request may be sent."""
-        wait = self._book()
-        if wait > 0:
-            await self._sleep(wait)
+    async def take(self) -> Place:
+        """Wait until one more request may be sent; returns its place, for `answered`."""
+        now, place = self._book()
+        if place.at > now:
+            await self._sleep(place.at - now)
+        return place
 
-    def _book(self) -> float:
+    def _book(self) -> tuple[float, Place]:
         with self._lock:
             now = self._monotonic()
-            at = max(now, self._closed_until)
-            if self._calls:
-                while len(self._taken) > self._calls:
-                    self._taken.popleft()
-                if len(self._taken) == self._calls:
-                    at = max(at, self._taken[0] + self._seconds * (1 + MARGIN))
-                self._taken.append(at)
-            return at - now
+            window = self._seconds * (1 + MARGIN)
+            self._places = [one for one in self._places if one.at > now - window]
+            place = Place(max(now, self._closed_until))
+            if 0 < self._calls <= len(self._places):
+                last = sorted(one.at for one in self._places)[-self._calls]
+                place.at = max(place.at, last + window)
+            self._places.append(place)
+            return now, place
+
+    def answered(self, place: Place) -> None:
+        """Count a request from now: the provider counted it by now, and not later."""
+        place.at = self._monotonic()
 
     def learn(self, calls: int, seconds: float) -> None:
         """Take over the limit that the provider names."""

@@ -21,6 +21,8 @@ from buddy.adapters.providers.gohighlevel.wire import BASE_URL, READS, SIGNS_IN,
 from buddy.model.mode import Mode
 
 NAME = "gohighlevel"
+IN_PROCESS = "http://gohighlevel.simulator"
+"""The address of a simulator in process, which nothing can be reached at."""
 FIELDS: Mapping[str, str] = {
     "email": "email",
     "phone": "phone",
@@ -137,6 +139,8 @@ class GoHighLevelClient:
         mode: MOCK reaches the simulator, DRY_RUN only reads, LIVE acts.
         simulator: for MOCK.
         patience: how long answers are waited for.
+        pace: how fast requests are sent; None is the location's, shared by all clients of this process, and
+            none in a simulator in process.
     """
 
     def __init__(
@@ -146,26 +150,28 @@ class GoHighLevelClient:
         mode: Mode = Mode.LIVE,
         simulator: Simulator | None = None,
         patience: Patience = PATIENCE,
+        pace: Pace | None = None,
     ) -> None:
         if mode is Mode.MOCK and simulator is None:
             from buddy.adapters.providers.gohighlevel.simulator.app import simulator as make
 
             simulator = make(limit=(0, 1.0))
         if simulator is not None and (mode is Mode.MOCK or account is None):
-            greeting = simulator.greeting(BASE_URL)
-            account = Account(
-                base_url=BASE_URL, location_id=greeting["location_id"], auth=Bearer(greeting["token"])
-            )
+            greeting = simulator.greeting(IN_PROCESS)
+            auth = Bearer(greeting["token"])
+            account = Account(base_url=IN_PROCESS, location_id=greeting["location_id"], auth=auth)
         assert account is not None, "an account or a simulator"
         self.account = account
         self.mode = mode
         self._simulator = simulator
-        self._patience = patience
+        self._patience, self._pace = patience, pace
         self._api: Api | None = None
 
     def bound(self, mode: Mode) -> "GoHighLevelClient":
         """Return the same client in another mode."""
-        return GoHighLevelClient(self.account, mode=mode, simulator=self._simulator, patience=self._patience)
+        return GoHighLevelClient(
+            self.account, mode=mode, simulator=self._simulator, patience=self._patience, pace=self._pace
+        )
 
     @property
     def sync(self) -> Sync:
@@ -306,7 +312,8 @@ class GoHighLevelClient:
             allow=READS + SIGNS_IN,
             secrets=known.auth.secrets,
         )
-        pace = Pace() if simulated is not None else _pace(known.base_url, known.location_id)
+        shared = Pace() if simulated is not None else _pace(known.base_url, known.location_id)
+        pace = self._pace or shared
 
         def heard(answer: httpx.Response) -> None:
             calls, span = (

@@ -71,8 +71,10 @@ def _resource(contact: Contact) -> str:
 
 
 def _content(contact: Contact) -> dict[str, Any]:
-    """Return what a contact holds, without what the vendor adds or derives."""
-    return {key: contact[key] for key in FIELDS.values() if key in contact and key != "name"}
+    """Return what a contact holds, without what is derived and what the answer to a creation leaves out."""
+    return {
+        key: contact[key] for key in FIELDS.values() if key in contact and key not in ("name", "timezone")
+    }
 
 
 async def _find(client: GoHighLevelClient, asked: Asked) -> Contact | None:
@@ -142,7 +144,7 @@ async def _take_back(client: GoHighLevelClient, made: Contact) -> Restored:
         now = await client.get_contact(made["id"])
     except NotFound:
         return Restored(verified=True)
-    if any(now.get(key) != value for key, value in _content(made).items()):
+    if _content(now) != _content(made):
         raise ChangedSince(f"contact {made['id']} was changed since it was created")
     await client.delete_contact(made["id"])
     return Restored(verified=await _is_gone(client, made["id"]))
@@ -267,7 +269,9 @@ async def _probe_delete(client: GoHighLevelClient, asked: Asked) -> bool | None:
 async def _undo_delete(client: GoHighLevelClient, asked: Asked, result: Any) -> Restored:
     if not isinstance(result, dict):
         raise ChangedSince("what the contact held is not known")
-    content = _content(result["deleted"])
+    content = {
+        key: value for key, value in result["deleted"].items() if key in FIELDS.values() and key != "name"
+    }
     content["customFields"] = [
         {"id": entry["id"], "field_value": entry["value"]} for entry in content.get("customFields", [])
     ]

@@ -217,6 +217,7 @@ def simulator(
     now: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     limit: tuple[int, float] = (100, 10.0),
+    daily: int = 200_000,
     allow_duplicates: bool = False,
     lag_s: float = 0.0,
     planted: str | None = None,
@@ -230,6 +231,7 @@ def simulator(
         now: seconds since the epoch.
         monotonic: seconds that never go back, for the limit.
         limit: requests, and seconds in which they may come; 0 requests is no limit.
+        daily: requests in 24 hours.
         allow_duplicates: the location's setting.
         lag_s: seconds until a search shows a contact that was added.
         planted: id of a contact that there is at the beginning besides the others.
@@ -238,7 +240,7 @@ def simulator(
         seed, now, contacts=contacts, allow_duplicates=allow_duplicates, lag_s=lag_s, planted=planted
     )
     tokens = Tokens(seed, store.location_id, now)
-    service = Service(store, tokens, Limit(*limit, monotonic=monotonic))
+    service = Service(store, tokens, Limit(*limit, daily, monotonic=monotonic))
     return Simulator(
         name="gohighlevel",
         routes=service.routes(),
