@@ -107,7 +107,8 @@ def _text_problem(name: str, value: Any) -> str:
 def _is_field(entry: Any) -> bool:
     if not isinstance(entry, dict):
         return False
-    named = isinstance(entry.get("id"), str) or isinstance(entry.get("key"), str)
+    named = any(isinstance(entry.get(key), str) and entry[key] for key in ("id", "key"))
+    named = named and all(isinstance(entry[key], str) for key in ("id", "key") if key in entry)
     return named and entry.keys() <= {"id", "key", "field_value", "fieldValue"}
 
 
