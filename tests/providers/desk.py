@@ -3,14 +3,16 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from buddy.adapters.providers.base.simulator import Simulator
 from buddy.adapters.tools.decorator import Tool
 from buddy.model.mode import Mode
 from buddy.model.outcome import Call
 from buddy.ports import CallContext
 from buddy.wiring.builtin import builtin
+
+if TYPE_CHECKING:
+    from buddy.adapters.providers.base.simulator import Simulator
 
 
 def context(mode: Mode, key: str = "key-1") -> CallContext:
@@ -23,7 +25,7 @@ def call_of(tool: str, args: Mapping[str, Any], key: str = "key-1") -> Call:
     return Call(tool=tool, args=dict(args), agent="agent", run_id="run", step_id="step", idempotency_key=key)
 
 
-def environment(sim: Simulator, url: str, home: Path, **more: str) -> dict[str, str]:
+def environment(sim: "Simulator", url: str, home: Path, **more: str) -> dict[str, str]:
     """An environment that holds what a client of a served GoHighLevel needs, and nothing of ours besides."""
     greeting = sim.greeting(url)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BUDDY_")}

@@ -1,11 +1,13 @@
 """Whether GoHighLevel can be used from here."""
 
+from buddy.adapters.providers.base.api import Patience
 from buddy.adapters.providers.base.credentials import Access
 from buddy.adapters.providers.base.errors import AuthError, ProviderError
 from buddy.adapters.providers.base.health import Health, unwell
 from buddy.adapters.providers.gohighlevel.client import NAME, GoHighLevelClient, account
 from buddy.model.mode import Mode
 
+BRIEF = Patience(attempts=2)
 READ, WRITE = "contacts.readonly", "contacts.write"
 
 
@@ -16,7 +18,8 @@ async def check(access: Access) -> Health:
     except AuthError as problem:
         return Health(provider=NAME, configured=False, problem=str(problem))
     try:
-        await GoHighLevelClient(known, mode=Mode.DRY_RUN).test_connection()
+        client = GoHighLevelClient(known, mode=Mode.DRY_RUN, patience=BRIEF)
+        await client.test_connection()
     except AuthError as problem:
         lacks_scope = "scope" in str(problem)
         found = unwell(NAME, problem, {READ: False if lacks_scope else None, WRITE: None})
