@@ -47,12 +47,14 @@ class Asked(Struct, frozen=True, kw_only=True):
         mode: the rung.
         key: the idempotency key, the same over retries, resumes, undo and probe.
         seen: what the operation read before it was stopped, for its description.
+        run: its id; calls of one run share what is kept between calls, such as a browser's page.
     """
 
     args: Mapping[str, Any]
     mode: Mode
     key: str
     seen: dict[str, Any] = {}
+    run: str = ""
 
 
 Connect = Callable[[Asked, Access], AbstractAsyncContextManager[Any]]
@@ -89,15 +91,15 @@ class OfferedTool:
 
     async def live(self, args: Mapping[str, Any], ctx: CallContext) -> Any:
         """Act in the mode of the call (a read is called in DRY_RUN as well)."""
-        return await self._act(Asked(args=args, mode=ctx.mode, key=ctx.idempotency_key))
+        return await self._act(Asked(args=args, mode=ctx.mode, key=ctx.idempotency_key, run=ctx.run_id))
 
     async def mock(self, args: Mapping[str, Any], ctx: CallContext) -> Any:
         """Act on the simulator."""
-        return await self._act(Asked(args=args, mode=Mode.MOCK, key=ctx.idempotency_key))
+        return await self._act(Asked(args=args, mode=Mode.MOCK, key=ctx.idempotency_key, run=ctx.run_id))
 
     async def preview(self, args: Mapping[str, Any], ctx: CallContext) -> Preview:
         """Go as far as reading goes, and return what was stopped: the requests that would write."""
-        asked = Asked(args=args, mode=Mode.DRY_RUN, key=ctx.idempotency_key)
+        asked = Asked(args=args, mode=Mode.DRY_RUN, key=ctx.idempotency_key, run=ctx.run_id)
         operation, connect = self._module()
         async with connect(asked, self._access) as client:
             try:
@@ -151,7 +153,7 @@ class OfferedTool:
 
 
 def _asked(call: Call) -> Asked:
-    return Asked(args=call.args, mode=Mode.LIVE, key=call.idempotency_key)
+    return Asked(args=call.args, mode=Mode.LIVE, key=call.idempotency_key, run=call.run_id)
 
 
 def _first(changes: Sequence[Any]) -> Mapping[str, Any]:
