@@ -139,21 +139,26 @@ class FaultLayer:
         self.counts.requests += 1
         self.counts.writes += writes
         self.counts.by[f"{method} {path}"] += 1
-        status = 0
+        silent = kind in ("cut-after", "stall-after")
+        logged = False
 
         async def heard(message: Message) -> None:
-            nonlocal status
+            nonlocal logged
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self.counts.effects += writes and status < 400 and kind not in KINDS[: len(STATUSES)]
-            if kind not in ("cut-after", "stall-after"):
+                self.counts.effects += writes and status < 400 and not kind.isdecimal()
+                if not silent:
+                    self.counts.log.append((method, path, status))
+                    logged = True
+            if not silent:
                 await send(message)
 
         try:
             await self._late()
             await self._go(kind, scope, receive, heard)
         finally:
-            self.counts.log.append((method, path, status))
+            if not logged:
+                self.counts.log.append((method, path, 0))
 
     async def _go(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
         if kind:
