@@ -68,7 +68,7 @@ def test_a_simulator_says_in_one_line_what_a_client_needs_and_ends_on_a_signal(
     ("words", "sentence"),
     [
         (["nothing"], "expected one of gohighlevel"),
-        (["gohighlevel", "--faults", "teapot=1"], "--faults: expected seeds, none, or KIND=RATE"),
+        (["gohighlevel", "--faults", "teapot=1"], "--faults: expected seeds, none, lag=SECONDS or KIND=RATE"),
         (["gohighlevel", "--latency", "soon"], "--latency: expected milliseconds"),
         (["gohighlevel", "--latency", "9-3"], "--latency: expected milliseconds"),
         (["gohighlevel", "--port", "70000"], "expected an address to listen at"),
@@ -109,7 +109,7 @@ def test_nothing_configured_is_said_and_is_no_failure(capsys: pytest.CaptureFixt
             },
         ),
         ({"TOKEN": "wrong"}, 1, {"reachable": True, "token_valid": False}),
-        ({"LOCATION_ID": "another"}, 1, {"reachable": True, "token_valid": False}),
+        ({"LOCATION_ID": "another"}, 1, {"reachable": True, "token_valid": True}),
         ({"BASE_URL": "http://127.0.0.1:9"}, 1, {"reachable": False, "token_valid": None}),
     ],
 )

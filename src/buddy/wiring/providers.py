@@ -7,6 +7,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from buddy.adapters.providers.base.health import Health
 from buddy.adapters.providers.catalogue import PROVIDERS, Provider
 from buddy.errors import BadInput
@@ -39,7 +41,7 @@ def simulate(
         host: address to listen at.
         port: 0 takes a free one.
         seed: of its data, ids and faults.
-        faults: `none`, `seeds`, or rates such as `429=0.05,500=0.02`.
+        faults: `none`, `seeds`, or rates such as `429=0.05,500=0.02`, and `lag=SECONDS`.
         latency: milliseconds that every answer takes, `20` or `20-200`.
         say: is given, once it answers, what a client needs.
 
@@ -52,10 +54,10 @@ def simulate(
     from buddy.adapters.providers.base import serving
 
     try:
-        rates = rules.parse(faults, module.SEED_RATES)
+        asked = rules.parse(faults, module.SEED_RATES)
     except ValueError as problem:
         raise BadInput(f"--faults: {problem}") from problem
-    wanted = rules.Faults(rates=rates, latency_s=_latency(latency), seed=seed)
+    wanted = replace(asked, latency_s=_latency(latency), seed=seed)
     serving.serve(module.simulator(seed, wanted), host=host, port=port, say=say)
 
 

@@ -165,20 +165,35 @@ def test_the_admin_address_shows_and_sets(served: tuple[Simulator, str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "rates"),
+    ("text", "rates", "lag"),
     [
-        ("none", {}),
-        ("", {}),
-        ("seeds", {"401": 0.5}),
-        ("429=0.1,cut-after=1e-2", {"429": 0.1, "cut-after": 0.01}),
+        ("none", {}, 0.0),
+        ("", {}, 0.0),
+        ("seeds", {"401": 0.5}, 0.0),
+        ("429=0.1,cut-after=1e-2", {"429": 0.1, "cut-after": 0.01}, 0.0),
+        ("seeds,500=0.1,lag=2.5", {"401": 0.5, "500": 0.1}, 2.5),
     ],
 )
-def test_rates_as_they_are_written(text: str, rates: dict[str, float]) -> None:
-    assert parse(text, {"401": 0.5}) == rates
+def test_faults_as_they_are_written(text: str, rates: dict[str, float], lag: float) -> None:
+    assert parse(text, {"401": 0.5}) == Faults(rates=rates, lag_s=lag)
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "429", "429=", "429=x", "429=1.1", "429=-1", "429=nan", "999=0.1", "429=0.6,500=0.6"]
+    "text",
+    [
+        "x",
+        "429",
+        "429=",
+        "429=x",
+        "429=1.1",
+        "429=-1",
+        "429=nan",
+        "lag",
+        "lag=-1",
+        "lag=x",
+        "999=0.1",
+        "429=0.6,500=0.6",
+    ],
 )
 def test_rates_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="expected"):

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from buddy.adapters.providers.base.faults import Faults
 from buddy.adapters.providers.gohighlevel.simulator.limits import DAY_S, Limit
 from buddy.adapters.providers.gohighlevel.simulator.search import search
 from buddy.adapters.providers.gohighlevel.simulator.shapes import phone
@@ -297,7 +298,7 @@ def test_the_old_list_pages_by_its_own_links(wire: Wire) -> None:
 
 def test_the_index_lags_and_the_duplicate_search_does_not() -> None:
     now = [1_000_000.0]
-    wire = Wire(contacts=0, lag_s=5.0, now=lambda: now[0])
+    wire = Wire(contacts=0, faults=Faults(lag_s=5.0), now=lambda: now[0])
     wire.made(email="a@b.example")
     assert wire.found() == []
     found = wire(

@@ -308,7 +308,7 @@ def _providers(commands: Commands) -> None:
     leaf.add_argument("--seed", metavar="N", type=int, default=0, help="of its data and faults (default: 0)")
     leaf.add_argument(
         "--faults", metavar="RATES", default="none",
-        help="none (default), seeds, or shares of the requests such as 429=0.05,500=0.02",
+        help="none (default), seeds, or shares of the requests such as 429=0.05,500=0.02; lag=SECONDS",
     )  # fmt: skip
     leaf.add_argument("--latency", metavar="MS", default="0", help="of every answer: 20, or 20-200")
 

@@ -43,6 +43,7 @@ class Faults(Struct, frozen=True, kw_only=True):
         latency_s: seconds that every answer takes, from and to.
         seed: of the draws.
         stall_s: seconds that a stall lasts.
+        lag_s: seconds until what was written is seen by a search, where the vendor's index lags.
     """
 
     rates: dict[str, float] = {}
@@ -51,6 +52,7 @@ class Faults(Struct, frozen=True, kw_only=True):
     latency_s: tuple[float, float] = (0.0, 0.0)
     seed: int = 0
     stall_s: float = 300.0
+    lag_s: float = 0.0
 
 
 class Counts(Struct, kw_only=True):
@@ -211,8 +213,8 @@ def cut(scope: Scope) -> None:
     abort()
 
 
-def parse(text: str, seeds: Mapping[str, float]) -> dict[str, float]:
-    """Read rates as they are written on a command line: `seeds`, or `429=0.05,500=0.02`.
+def parse(text: str, seeds: Mapping[str, float]) -> Faults:
+    """Read faults as they are written on a command line: `seeds`, or `429=0.05,500=0.02,lag=2`.
 
     Args:
         text: the words.
@@ -221,30 +223,31 @@ def parse(text: str, seeds: Mapping[str, float]) -> dict[str, float]:
     Raises:
         ValueError: with one sentence.
     """
-    if text in ("", "none"):
-        return {}
-    if text == "seeds":
-        return dict(seeds)
     rates: dict[str, float] = {}
-    for part in text.split(","):
-        kind, _, share = part.partition("=")
-        if kind not in KINDS:
-            raise ValueError(
-                f"expected seeds, none, or KIND=RATE with one of {', '.join(KINDS)}, found {part!r}"
-            )
-        rates[kind] = _share(part, share)
+    lag = 0.0
+    for part in text.split(",") if text not in ("", "none") else ():
+        kind, _, amount = part.partition("=")
+        if part == "seeds":
+            rates |= seeds
+        elif kind == "lag":
+            lag = _number(part, amount, 3_600.0)
+        elif kind in KINDS:
+            rates[kind] = _number(part, amount, 1.0)
+        else:
+            known = f"seeds, none, lag=SECONDS or KIND=RATE with one of {', '.join(KINDS)}"
+            raise ValueError(f"expected {known}, found {part!r}")
     if sum(rates.values()) > 1:
         raise ValueError(f"expected rates that are together at most 1, found {sum(rates.values()):g}")
-    return rates
+    return Faults(rates=rates, lag_s=lag)
 
 
-def _share(part: str, share: str) -> float:
+def _number(part: str, amount: str, most: float) -> float:
     try:
-        found = float(share)
+        found = float(amount)
     except ValueError:
         found = -1.0
-    if not 0 <= found <= 1:
-        raise ValueError(f"expected a rate from 0 to 1, found {part!r}")
+    if not 0 <= found <= most:
+        raise ValueError(f"expected a number from 0 to {most:,g}, found {part!r}")
     return found
 
 

@@ -45,11 +45,12 @@ def unwell(provider: str, problem: ProviderError, scopes: dict[str, bool | None]
         scopes: what is known of them.
     """
     refused = isinstance(problem, AuthError)
+    forbidden = refused and problem.status == 403  # it knows the caller, and refuses this alone
     return Health(
         provider=provider,
         configured=True,
         reachable=problem.status is not None,
-        token_valid=False if refused else None,
+        token_valid=forbidden if refused else None,
         scopes=scopes,
         problem=str(problem),
     )

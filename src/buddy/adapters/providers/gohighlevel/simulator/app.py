@@ -219,7 +219,6 @@ def simulator(
     limit: tuple[int, float] = (100, 10.0),
     daily: int = 200_000,
     allow_duplicates: bool = False,
-    lag_s: float = 0.0,
     planted: str | None = None,
 ) -> Simulator:
     """Return a simulated GoHighLevel with one location.
@@ -233,15 +232,19 @@ def simulator(
         limit: requests, and seconds in which they may come; 0 requests is no limit.
         daily: requests in 24 hours.
         allow_duplicates: the location's setting.
-        lag_s: seconds until a search shows a contact that was added.
         planted: id of a contact that there is at the beginning besides the others.
     """
     store = Store(
-        seed, now, contacts=contacts, allow_duplicates=allow_duplicates, lag_s=lag_s, planted=planted
+        seed,
+        now,
+        contacts=contacts,
+        allow_duplicates=allow_duplicates,
+        lag_s=lambda: made.layer.faults.lag_s,
+        planted=planted,
     )
     tokens = Tokens(seed, store.location_id, now)
     service = Service(store, tokens, Limit(*limit, daily, monotonic=monotonic))
-    return Simulator(
+    made = Simulator(
         name="gohighlevel",
         routes=service.routes(),
         answer=lambda status, scope: _vendor(status, scope, service),
@@ -262,6 +265,7 @@ def simulator(
         faults=faults,
         openapi=document(),
     )
+    return made
 
 
 def _dialect(request: Request) -> str:

@@ -48,7 +48,7 @@ class Store:
         now: seconds since the epoch.
         contacts: how many there are at the beginning.
         allow_duplicates: the location's setting; without it two contacts share no email and no phone.
-        lag_s: seconds until the search index shows a contact that was added.
+        lag_s: returns the seconds until the search index shows a contact that was added.
         planted: id of one more contact at the beginning.
 
     Attributes:
@@ -64,13 +64,13 @@ class Store:
         *,
         contacts: int = 0,
         allow_duplicates: bool = False,
-        lag_s: float = 0.0,
+        lag_s: Callable[[], float] = float,
         planted: str | None = None,
     ) -> None:
         self.seed = seed
         self.location_id = made_id(seed, "location")
         self.allow_duplicates = allow_duplicates
-        self.lag_s = lag_s
+        self._lag_s = lag_s
         self._now = now
         self._beginning, self._planted = contacts, planted
         self.reset()
@@ -204,11 +204,12 @@ class Store:
 
     def visible(self) -> list[Contact]:
         """Return the contacts that the search index shows by now."""
-        newest = datetime.fromtimestamp(self._now() - self.lag_s, UTC)
+        lag = self._lag_s()
+        newest = datetime.fromtimestamp(self._now() - lag, UTC)
         return [
             contact
             for contact in self.contacts.values()
-            if not self.lag_s or datetime.fromisoformat(contact["dateAdded"]) <= newest
+            if not lag or datetime.fromisoformat(contact["dateAdded"]) <= newest
         ]
 
     def _refuse_duplicate(self, fields: dict[str, Any], but: str = "") -> None:
