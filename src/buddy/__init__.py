@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from buddy.errors import ChangedSince as ChangedSince
     from buddy.errors import ClosedStop as ClosedStop
     from buddy.errors import InvalidArguments as InvalidArguments
+    from buddy.errors import SandboxUnavailable as SandboxUnavailable
     from buddy.errors import ToolError as ToolError
     from buddy.errors import ToolPermissionError as ToolPermissionError
     from buddy.interfaces.harness import Harness as Harness
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from buddy.model.outcome import Change as Change
     from buddy.model.outcome import Preview as Preview
     from buddy.model.outcome import Restored as Restored
+    from buddy.model.sandbox import SandboxPolicy as SandboxPolicy
+    from buddy.model.sandbox import SandboxResult as SandboxResult
     from buddy.ports import CallContext as CallContext
     from buddy.wiring.providers import get_gohighlevel_client as get_gohighlevel_client
+    from buddy.wiring.sandbox import Sandbox as Sandbox
 
 __version__ = "0.1.0"
 
@@ -49,6 +53,10 @@ _HOMES = {
     "Preview": "buddy.model.outcome",
     "Restored": "buddy.model.outcome",
     "Risk": "buddy.model.mode",
+    "Sandbox": "buddy.wiring.sandbox",
+    "SandboxPolicy": "buddy.model.sandbox",
+    "SandboxResult": "buddy.model.sandbox",
+    "SandboxUnavailable": "buddy.errors",
     "Tool": "buddy.adapters.tools.decorator",
     "ToolError": "buddy.errors",
     "ToolPermissionError": "buddy.errors",

@@ -11,6 +11,8 @@
     |-- IllegalMove         a move that no table of the system allows: a defect of Buddy
     |-- ToolError           a tool refused or failed and NOTHING happened; retried
     |   |-- InvalidArguments    the arguments are wrong; never retried, no mark against the tool
+    |   |   `-- CodeFailed          the code among them failed, or reached a limit
+    |   |       `-- CodeViolation       it tried what it may not
     |   `-- ToolPermissionError the other side refused the caller; never retried, no mark against the tool
     |-- SandboxUnavailable  this machine cannot hold code the way that was asked for               exit 2
     `-- ChangedSince        an undo found the record changed by somebody else and left it alone
@@ -104,6 +106,14 @@ class InvalidArguments(ToolError):
 
     retryable = False
     counts_against_tool = False
+
+
+class CodeFailed(InvalidArguments):
+    """The code that was to be run failed or reached a limit; nothing happened outside of its sandbox."""
+
+
+class CodeViolation(CodeFailed):
+    """The code that was to be run tried what it may not; nothing happened outside of its sandbox."""
 
 
 class ToolPermissionError(ToolError):

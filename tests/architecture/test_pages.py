@@ -20,6 +20,7 @@ from buddy.core.parsing import plan_document
 from buddy.core.planning import plan_of
 from buddy.core.status import CHANGES
 from buddy.model.config import ExecutionConfig
+from buddy.model.sandbox import SandboxPolicy
 
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
@@ -116,6 +117,8 @@ def test_toml_in_the_pages_is_what_it_shows(place: str, code: str, tmp_path: Pat
     if "tools" in document:
         (tmp_path / "tools.toml").write_text(code)
         assert list(catalogue.load([tmp_path / "tools.toml"]).toolbox.names())
+    elif "imports" in document:
+        assert msgspec.convert(document, SandboxPolicy).imports
     elif "rules" in document:
         assert msgspec.convert(document, Policy).rules
     else:

@@ -16,19 +16,22 @@ from buddy.adapters.inputs.settings import ALLOWED
 from buddy.core.approvals import PolicyRule
 from buddy.core.gate import RULES, THRESHOLDS
 from buddy.engine import orchestrator
-from buddy.interfaces.cli import grammar, main
+from buddy.interfaces.cli import grammar, main, sandbox
 from buddy.model.config import (
     DEFAULT_STRATEGIES,
     FLEET_HEALTH_WEIGHTS,
     HEALTH_WEIGHTS,
     Cap,
     ExecutionConfig,
+    SandboxSettings,
 )
 from buddy.model.conflict import ConflictType
 from buddy.model.contract import ToolContract
 from buddy.model.fleet import AssignmentStrategy, PredictedTask, ScheduledTask
 from buddy.model.mode import Mode
 from buddy.model.plan import Agent, Claim, PlanDocument, StepDocument, Validation
+from buddy.model.sandbox import Layer, ViolationType
+from buddy.model.violations import ViolationLine
 from buddy.projections.anomalies import AnomalyType
 from buddy.projections.calls import CallLine
 from buddy.projections.conflicts import ConflictFile, ConflictLine
@@ -92,6 +95,13 @@ class TestConfiguration:
 
     def test_caps(self) -> None:
         assert first_cells(section(CONFIGURATION, "## `caps`")) == fields(Cap)
+
+    def test_sandbox(self) -> None:
+        table = {names(row[0])[0]: row[2] for row in rows(section(CONFIGURATION, "## `sandbox`"))}
+        defaults = structs.asdict(SandboxSettings())
+        assert table.pop("timeout_s") == "the policy's"
+        assert defaults.pop("timeout_s") is None
+        assert table == {name: shown(value) for name, value in defaults.items()}
 
     @pytest.mark.parametrize(
         ("setting", "weights"),
@@ -180,6 +190,12 @@ class TestOutputs:
         )
 
 
+def test_the_violation_log_is_documented_and_nothing_else() -> None:
+    documented = first_cells(text("reference/violation-log.md"))
+    assert documented == fields(ViolationLine) | {kind.value for kind in ViolationType}
+    assert all(f"`{layer.value}`" in text("reference/violation-log.md") for layer in Layer)
+
+
 class TestFleetOutputs:
     def test_every_file_is_documented_and_no_other(self) -> None:
         headings = {line[3:] for line in FLEET_PAGE.splitlines() if line.startswith("## ")}
@@ -240,6 +256,7 @@ def test_every_exit_code_is_documented() -> None:
     documented = {int(row[0]) for row in rows(page)}
     of_runs = {value for name, value in vars(orchestrator).items() if name.startswith("EXIT_")}
     of_commands = {value for name, value in vars(main).items() if name.isupper() and isinstance(value, int)}
+    of_commands |= {sandbox.CODE_FAILED, sandbox.VIOLATION, sandbox.LIMIT}
     assert {0, 1, 3, 4} <= of_runs
     assert {2, 74, 130} <= of_commands
     assert documented == of_runs | of_commands

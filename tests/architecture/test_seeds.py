@@ -11,7 +11,7 @@ from buddy.projections.fleet.report import GANTT
 from buddy.projections.outputs import FLEET_SCHEMAS, OUTPUTS
 
 ROWS = list(rows(text("seeds.md")))
-PLANNED = re.compile(r"planned: (sandbox|providers)\b")
+PLANNED = re.compile(r"planned: providers\b")
 FILE = re.compile(r"[\w./]+\.(?:jsonl|json|md|svg)")
 WRITTEN = {*OUTPUTS, *FLEET_SCHEMAS, REPORT, GANTT}
 

@@ -33,8 +33,9 @@ from buddy.core.audit import Violation
 from buddy.engine import orchestrator
 from buddy.errors import BuddyError
 from buddy.model.approval import ApprovalState, Vote
-from buddy.model.config import RetryStrategy
+from buddy.model.config import RetryStrategy, SandboxSettings
 from buddy.wiring import commands, session
+from buddy.wiring.builtin import Loaded, Sandboxes
 from crash import books, checker
 from crash.machine import Died, Fault, Machine, SimClock, SimDisk, SimHome
 from crash.world import World, tools
@@ -105,7 +106,14 @@ class Simulation:
         self.machine = Machine(NOTHING)
         self.outcome = Outcome()
         self.plans = self.world.plans()
-        self.tools = load([], tools(self.world), seed=0, inline=True)
+        made = load([], tools(self.world), seed=0, inline=True)
+        self.tools = Loaded(
+            toolbox=made.toolbox,
+            world=made.world,
+            warnings=made.warnings,
+            builtin=frozenset(),
+            sandboxes=Sandboxes(SandboxSettings()),
+        )
         self.run_id = ""
         (folder / "home").mkdir(mode=0o700, parents=True)
         (folder / "home" / "buddy.db").write_bytes(_new_home())

@@ -37,10 +37,11 @@ def approve_all(approve: bool = True) -> None:
         runs.decide(one.request.approval_id, approve)
 
 
-def test_a_call_acts_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("confidence", [0.95, 1])
+def test_a_call_acts_and_says_so(confidence: float, tmp_path: Path) -> None:
     async def main() -> CallResult:
         async with harness(tmp_path) as desk:
-            return await desk.call("agent", "put", PUT, confidence=0.95)
+            return await desk.call("agent", "put", PUT, confidence=confidence)
 
     done = asyncio.run(main())
     assert (done.status, done.final_mode, done.rule) == (StepStatus.SUCCEEDED, Mode.LIVE, "")

@@ -36,7 +36,7 @@ print(json.dumps(told))
 DENIED = [["FILESYSTEM_ATTEMPT"], ["SUBPROCESS_ATTEMPT"], ["NETWORK_ACCESS_ATTEMPT"]]
 USER = ["--reuid", "12345", "--regid", "12345", "--clear-groups"]
 # So that it can read this checkout wherever that is; it gives no other power.
-READS = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search", "--bounding-set=-all"]
+READS = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
 
 
 def on(*under: str) -> dict[str, Any]:

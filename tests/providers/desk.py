@@ -9,7 +9,7 @@ from buddy.adapters.tools.decorator import Tool
 from buddy.model.mode import Mode
 from buddy.model.outcome import Call
 from buddy.ports import CallContext
-from buddy.wiring.builtin import builtin
+from buddy.wiring.offered import offered
 
 if TYPE_CHECKING:
     from buddy.adapters.providers.base.simulator import Simulator
@@ -41,4 +41,4 @@ def environment(sim: "Simulator", url: str, home: Path, **more: str) -> dict[str
 
 
 def tools(environ: Mapping[str, str]) -> dict[str, Tool]:
-    return {one.name: one for one in builtin(environ)}
+    return {one.name: one for one in offered(environ)}

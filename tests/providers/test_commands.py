@@ -150,7 +150,7 @@ def test_the_built_in_tools_come_after_those_of_files_and_can_be_overridden(
     )
     listed = document(capsys, "tools", "list", "--tools", str(file))
     names = [one["name"] for one in listed]
-    assert names[:2] == ["mine", "gohighlevel.delete_contact"]
+    assert names[0] == "mine"
     assert {"gohighlevel.create_contact", "gohighlevel.search_contact"} <= set(names)
     [overridden] = [one for one in listed if one["name"] == "gohighlevel.delete_contact"]
     assert (overridden["timeout_s"], overridden["risk"], "undo" in overridden["handlers"]) == (
@@ -158,7 +158,7 @@ def test_the_built_in_tools_come_after_those_of_files_and_can_be_overridden(
         "HIGH",
         True,
     )
-    assert document(capsys, "tools", "validate", "--tools", str(file))["tools"] == names[:2]
+    assert document(capsys, "tools", "validate", "--tools", str(file))["tools"] == ["mine"]
 
 
 def test_a_tool_of_ones_own_cannot_take_the_name_of_a_built_in_one(
@@ -189,10 +189,10 @@ WITHOUT = """
 import asyncio, sys
 sys.modules["httpx"] = None
 from buddy.model.mode import Mode
-from buddy.wiring.builtin import builtin
+from buddy.wiring.offered import offered
 from buddy.wiring.providers import get_gohighlevel_client, simulate
 from providers.desk import context
-tool = {one.name: one for one in builtin({})}["gohighlevel.test_connection"]
+tool = {one.name: one for one in offered({})}["gohighlevel.test_connection"]
 calls = (
     lambda: asyncio.run(tool.mock({}, context(Mode.MOCK))),
     lambda: simulate("gohighlevel", host="", port=0, seed=0, faults="", latency="0", say=print),

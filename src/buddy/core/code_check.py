@@ -13,6 +13,7 @@ from buddy.core.code_rules import (
     BUILTIN,
     IMPORT,
     INTERPRETER,
+    MATCHED_WHOLE,
     OPEN_UNDERSCORES,
     PROCESS,
     PROCESS_NAMES,
@@ -33,7 +34,7 @@ MOST_FINDINGS = 50
 
 _BY_NAME = frozenset({"attrgetter", "methodcaller"})
 _FORMATS = frozenset({"format", "format_map", "vformat", "get_field"})
-_LOOSE = frozenset({"obj"})
+_LOOSE = frozenset({"obj"})  # of an AttributeError: what the attribute was missing on
 _WATCHED_NAMES = frozenset(BLOCKED_BUILTINS) | REACHING_NAMES
 _WATCHED_TEXTS = REACHING_NAMES | INTERPRETER - {"mro"}
 _NO_NODES = frozenset(
@@ -119,7 +120,8 @@ class _Reading:
         self.loose: list[ast.Attribute] = []
         self.templates: list[tuple[ast.Constant, str]] = []
         self.classes: list[ast.ClassDef] = []
-        self.caught: set[str] = set()
+        self.caught = False
+        self.positional: list[ast.MatchClass] = []
         self.modules: set[str] = set()
 
     def read(self) -> None:
@@ -140,6 +142,7 @@ class _Reading:
         self.judge_names()
         self.judge_attributes()
         self.judge_templates()
+        self.judge_patterns()
 
     def tell(self, kind: str, details: str, node: ast.AST) -> None:
         self.findings.append(Finding(kind, details, getattr(node, "lineno", 1)))
@@ -204,6 +207,8 @@ class _Reading:
                 self.tell(BUILTIN, _private(part), node)
 
     def see_match_class(self, node: ast.MatchClass) -> None:
+        if node.patterns:
+            self.positional.append(node)
         for name in node.kwd_attrs:
             if name[0] == "_" or name in INTERPRETER or name in _FORMATS:
                 self.tell(
@@ -220,7 +225,7 @@ class _Reading:
         self.see_binding(node)
 
     def see_handler(self, node: ast.ExceptHandler) -> None:
-        self.caught.update(binds(node))
+        self.caught = self.caught or node.name is not None
         self.see_binding(node)
 
     def see_binding(self, node: ast.AST) -> None:
@@ -239,10 +244,13 @@ class _Reading:
             self.tell(builtin_violation(node.id), told, node)
 
     def judge_attributes(self) -> None:
-        self.attributes.extend(node for node in self.loose if self.is_caught(node.value))
-        if not self.attributes:
+        loose = self.loose if self.caught else []
+        if not self.attributes and not loose:
             return
-        own = own_attributes(self.classes, self.attributes)
+        own = own_attributes(self.classes, [*self.attributes, *loose])
+        for node in loose:
+            if node.attr not in own:
+                self.tell(BUILTIN, _private(node.attr), node)
         for node in self.attributes:
             name = node.attr
             if name in PROCESS_NAMES:
@@ -258,16 +266,22 @@ class _Reading:
             return False
         return base not in self.modules and (base in SELVES or name in own)
 
-    def is_caught(self, node: ast.AST) -> bool:
-        """Whether it names a caught exception, whose `obj` is whatever an attribute was missing on."""
-        return isinstance(node, ast.Name) and node.id in self.caught
-
     def judge_templates(self) -> None:
         if not self.formats:
             return
         for node, template in self.templates:
             if part := closed_field(template):
                 self.tell(BUILTIN, f"a format field reads `{part}`: format the value itself", node)
+
+    def judge_patterns(self) -> None:
+        """Positions in a pattern read the attributes that the class names, whatever they are."""
+        if not self.positional:
+            return
+        whole = {id(node) for node in unbound(self.tree, MATCHED_WHOLE - self.given)}
+        for node in self.positional:
+            if id(node.cls) not in whole:
+                name = ast.unparse(node.cls)
+                self.tell(BUILTIN, f"name the attributes in the pattern: `{name}(x=..., y=...)`", node)
 
 
 def _fields(kind: type) -> tuple[str, ...]:

@@ -78,12 +78,18 @@ SUBMODULES = {"collections": ("abc",)}
 """Submodules that are allowed with their module."""
 
 HIDDEN = {
+    "collections": frozenset({"UserString"}),
+    "dataclasses": frozenset({"make_dataclass"}),
     "enum": frozenset({"global_enum", "global_enum_repr", "global_flag_repr", "global_str"}),
     "functools": frozenset({"singledispatch", "singledispatchmethod"}),
     "time": frozenset({"clock_settime", "clock_settime_ns", "pthread_getcpuclockid", "tzset"}),
-    "typing": frozenset({"get_type_hints", "evaluate_forward_ref"}),
+    "typing": frozenset({"ForwardRef", "get_type_hints", "evaluate_forward_ref"}),
 }
-"""Public names of modules that evaluate text as code, write into modules, or set the machine's clock."""
+"""Public names of modules that evaluate text as code, read what a text names, write into modules, or set the
+machine's clock."""
+
+MATCHED_WHOLE = _words("bool bytearray bytes dict float frozenset int list set str tuple")
+"""Builtin types whose pattern takes the value itself by position; other classes name attributes to read."""
 
 UNLISTED = {"hashlib": ("scrypt",)}
 """Names that modules document and leave out of `__all__`."""
@@ -106,7 +112,7 @@ OPEN_UNDERSCORES = frozenset(
             "init new post_init init_subclass repr str bytes format bool hash eq ne lt le gt ge len "
             "length_hint iter next reversed contains getitem setitem delitem missing call enter exit int "
             "float complex index round trunc floor ceil abs neg pos invert copy deepcopy name qualname doc "
-            "class members"
+            "class members cause context notes"
         )
     }
     | {"_asdict", "_replace", "_make", "_fields", "_field_defaults", "_value_", "_name_"}
@@ -179,15 +185,6 @@ def builtin_violation(name: str) -> str:
     return FILES if name == "open" else BUILTIN
 
 
-def is_closed(name: str) -> bool:
-    """Whether an attribute of this name is kept from code.
-
-    Args:
-        name: of the attribute.
-    """
-    return (name.startswith("_") and name not in OPEN_UNDERSCORES) or name in INTERPRETER
-
-
 def closed_part(path: str) -> str | None:
     """The first part of a dotted name that is kept from code, None where there is none.
 
@@ -210,9 +207,18 @@ def closed_field(template: str) -> str | None:
         except ValueError:
             continue
         for _, name, spec, _ in fields:
-            for part in _FIELD_ATTRIBUTE.findall(name or ""):
-                if part.startswith("_") or part in INTERPRETER:
-                    return str(part)
+            if part := closed_attribute(name or ""):
+                return part
             if spec and "{" in spec:
                 pending.append(spec)
     return None
+
+
+def closed_attribute(field: str) -> str | None:
+    """The first attribute that one field of a format template reads and may not, None where there is none.
+
+    Args:
+        field: what stands before `!` and `:`, as `string.Formatter.get_field` takes it.
+    """
+    parts = _FIELD_ATTRIBUTE.findall(field)
+    return next((part for part in parts if part.startswith("_") or part in INTERPRETER), None)

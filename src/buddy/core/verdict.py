@@ -71,7 +71,9 @@ def _violations(result: SandboxResult) -> str:
         return _end(result)
     more = sum(one.count for one in ordered) - 1
     also = f" (and {more:,} more)" if more else ""
-    return f"{violation_told(ordered[0])}{also}"
+    # The kernel does not know the line of a call; the code's own error often tells it.
+    then = f", then {error_told(result.error)}" if result.error is not None else ""
+    return f"{violation_told(ordered[0])}{also}{then}"
 
 
 def violation_told(violation: Violation) -> str:

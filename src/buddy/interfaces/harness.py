@@ -138,7 +138,7 @@ class Harness:
             tool=tool,
             agent=agent,
             args=wiring.json_object(args or {}, f"call {name}"),
-            confidence=confidence,
+            confidence=None if confidence is None else float(confidence),  # 1 would be told as another number
             repeat=repeat,
         )
         return await self._calls.desk.call(step)

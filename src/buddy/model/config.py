@@ -68,6 +68,24 @@ FLEET_HEALTH_WEIGHTS: dict[str, float] = {
 }
 
 
+class SandboxSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the tool `python.execute` runs code.
+
+    Attributes:
+        policy: `spec`, `extended`, or the path of a TOML file with the fields of `SandboxPolicy`.
+        require: the least isolation that will do; where it cannot be had the calls fail.
+        workers: executions at once.
+        timeout_s: seconds that code may run where its call names none; None is what the policy says.
+        max_timeout_s: seconds that a call may ask for.
+    """
+
+    policy: str = "spec"
+    require: Literal["full", "standard"] = "standard"
+    workers: Annotated[int, Meta(ge=1, le=64)] = 2
+    timeout_s: Annotated[float, Meta(gt=0, le=3600)] | None = None
+    max_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+
+
 class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting of a run; `buddy.toml` and `BUDDY_*` use the same names.
 
@@ -115,6 +133,7 @@ class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         on_approval: command or URL told of every approval request.
         signing_key: file of the private key that signs the run's head whenever it comes to rest; None signs
             nothing.
+        sandbox: how the tool `python.execute` runs code.
     """
 
     mode: Mode = Mode.MOCK
@@ -160,3 +179,4 @@ class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     on_alert: str | None = None
     on_approval: str | None = None
     signing_key: str | None = None
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)

@@ -59,7 +59,7 @@ class Violation(Struct, frozen=True, kw_only=True):
         authoritative: the code could not have forged or hidden it.
         line: of the code, 1-based, None where it is not known.
         syscall: name of the system call that was denied, "" where it was none.
-        path: that the call named, "" where it named none or it could not be read.
+        path: that the call named, cut at 500 characters, "" where it named none or it could not be read.
         count: how often, one after another.
     """
 

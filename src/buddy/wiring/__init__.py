@@ -1,6 +1,7 @@
 """The only place that chooses adapters: what each command and the Python interface do, end to end."""
 
 from buddy.adapters.people import Quiet
+from buddy.wiring.builtin import tools
 from buddy.wiring.calls import OpenCalls
 from buddy.wiring.commands import (
     CheckedStep,
@@ -16,9 +17,17 @@ from buddy.wiring.commands import (
     run,
 )
 from buddy.wiring.demo import DemoResult, demo
-from buddy.wiring.looking import expect_whole, folder_of, rebuild_outputs, records, verify, wrong_edit
+from buddy.wiring.looking import (
+    expect_whole,
+    folder_of,
+    rebuild_outputs,
+    records,
+    verify,
+    violations,
+    wrong_edit,
+)
 from buddy.wiring.providers import check_providers, get_gohighlevel_client, simulate, simulated
-from buddy.wiring.session import RunResult, Session, home, settings, tools
+from buddy.wiring.session import RunResult, Session, home, settings
 from buddy.wiring.signing import KeyTold, create_key, show_key
 
 __all__ = [
@@ -54,5 +63,6 @@ __all__ = [
     "simulated",
     "tools",
     "verify",
+    "violations",
     "wrong_edit",
 ]

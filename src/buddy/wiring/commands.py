@@ -31,9 +31,10 @@ from buddy.model.conflict import Conflict
 from buddy.model.mode import Mode
 from buddy.ports import Interaction, PlanSource
 from buddy.projections.phrases import command
+from buddy.wiring.builtin import tools
 from buddy.wiring.folder import PLANS, blob
 from buddy.wiring.looking import opened, records
-from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings, tools
+from buddy.wiring.session import RunResult, Session, environment_dry_run, home, settings
 from buddy.wiring.signing import here
 
 

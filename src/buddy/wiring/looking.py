@@ -1,21 +1,26 @@
 """What is found out about a run from its folder and the home, without going on with it."""
 
 import io
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from buddy.adapters.home import home_folder
 from buddy.adapters.journal import FileSink, read
 from buddy.adapters.journal.file import NAME
 from buddy.core.planning import shown
+from buddy.core.violations import tally
 from buddy.engine.verification import Report
 from buddy.engine.verification import verify as check_all
 from buddy.errors import BadInput, BuddyError, JournalDamaged
 from buddy.journal.codec import Head, is_torn
 from buddy.journal.events import Record, RunStarted
 from buddy.model.approval import ApprovalRequest
+from buddy.model.violations import NAME as VIOLATIONS
+from buddy.model.violations import ViolationTally
 from buddy.ports import RunRow
 from buddy.projections.anomalies import Watch
 from buddy.projections.fleet.files import FleetFiles
@@ -167,3 +172,23 @@ def _known_as(folder: Path, rows: Sequence[RunRow]) -> tuple[str, RunRow | None]
     except (BadInput, JournalDamaged):
         row = next((row for row in rows if row.folder == str(folder.absolute())), None)
         return row.run_id if row else "", row
+
+
+def violations(rows: Sequence[RunRow]) -> ViolationTally:
+    """Count what code tried in the sandbox: in calls of runs, and outside of any run.
+
+    Args:
+        rows: the runs that the home knows.
+    """
+    folders = [home_folder(os.environ), *(Path(row.folder) for row in rows)]
+    return tally(line for folder in folders for line in _lines(folder / VIOLATIONS))
+
+
+def _lines(log: Path) -> Iterator[bytes]:
+    try:
+        with log.open("rb") as lines:
+            yield from lines
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError:
+        yield b""  # one that is there and cannot be read must not look like one that is empty

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from buddy.adapters.providers.base.health import Health
 from buddy.adapters.providers.catalogue import PROVIDERS, Provider
 from buddy.errors import BadInput
-from buddy.wiring.builtin import access
+from buddy.wiring.offered import access
 from buddy.wiring.session import environment_dry_run
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,6 @@ from buddy.adapters.journal import FileJournal, FileSink
 from buddy.adapters.people import Around, read_policy
 from buddy.adapters.system import EnvSecrets, RandomIds, RealClock, SeededIds, VirtualClock, run_virtual
 from buddy.adapters.system.signals import heeded
-from buddy.adapters.tools.catalogue import LoadedTools, load
 from buddy.core.canonical import sha256
 from buddy.core.conflicts import Detector
 from buddy.engine import orchestrator
@@ -39,9 +38,10 @@ from buddy.ports import RUNNING, Clock, HomeStore, Interaction, OutputSink, Plan
 from buddy.projections.anomalies import Watch
 from buddy.projections.outputs import together
 from buddy.projections.phrases import command
-from buddy.wiring.builtin import builtin, without_credentials
+from buddy.wiring.builtin import Loaded, with_policy_placed
 from buddy.wiring.calls import OpenCalls
 from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
+from buddy.wiring.offered import without_credentials
 from buddy.wiring.signing import Seal, placed
 
 T = TypeVar("T")
@@ -82,12 +82,6 @@ def settings(
     return load_settings(config_file, without_credentials(os.environ), flags, pairs)
 
 
-def tools(files: Sequence[str], config: ExecutionConfig, given: Sequence[Any] = ()) -> LoadedTools:
-    """Load tool files, tools that are Python objects already, and the tools of the providers."""
-    inline = config.clock == "virtual"
-    return load(files, given, builtin=builtin(os.environ), seed=config.seed, inline=inline)
-
-
 def environment_dry_run() -> bool:
     """Whether `DRY_RUN` is set in the environment to a word for yes."""
     return os.environ.get("DRY_RUN", "").strip().lower() in ("1", "true", "yes", "on")
@@ -111,7 +105,7 @@ class Session:
     def __init__(
         self,
         config: ExecutionConfig,
-        loaded: LoadedTools,
+        loaded: Loaded,
         interaction: Interaction,
         callback: Callable[[str, float], Any] | None = None,
         *,
@@ -122,7 +116,7 @@ class Session:
         self.heeds_signals = heeds_signals
         self.again = again
         self.begun: Callable[[], object] = lambda: None
-        self.config = placed(config)
+        self.config = with_policy_placed(placed(config))
         self.loaded = loaded
         policy = None if config.approvals in WORDS else read_policy(Path(config.approvals))
         self.interaction: Interaction = Around(
@@ -167,6 +161,7 @@ class Session:
         """Run plans to the end."""
         with closing(home()) as store, self._books(store) as books, ExitStack() as opened:
             config, key, dry = self.config, self.key(store), environment_dry_run()
+            self.loaded.sandboxes.expect_policy()
             run_id = self._run_id(inputs)
             watch = self.detector(books, key, run_id, dry)
             known = orchestrator.survey(source, config, watch)
@@ -242,10 +237,10 @@ class Session:
 
     def _rest(self, run: Run, store: SqliteHome, folder: Path, state: str) -> None:
         """Close a run, have the home keep where it ends, and sign that."""
-        try:
+        with ExitStack() as last:
+            last.callback(self.loaded.sandboxes.close, run.run_id)
+            last.callback(lambda: store.keep_head(run.run_id, run.journal.durable, state))
             run.close()
-        finally:
-            store.keep_head(run.run_id, run.journal.durable, state)
         self.seal.sign(folder, run.run_id, run.journal.durable)
 
     @contextmanager
@@ -306,6 +301,7 @@ class Session:
             head=ports.journal.head,
         )
         store.register_run(row)
+        self.loaded.sandboxes.expect(run_id, folder)
         return run
 
     # runs that go on
@@ -358,6 +354,7 @@ class Session:
             folder, run_id = chosen, past.started.run_id
             self.seal.agree(folder, run_id, store)
         else:
+            self.loaded.sandboxes.expect_policy()
             run_id = RandomIds().new("run")
             folder = chosen or Path(f"runs/{run_id}")
             journal = FileJournal.create(folder)

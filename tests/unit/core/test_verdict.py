@@ -61,7 +61,7 @@ TOO_LONG = violation(ViolationType.TIMEOUT)
             result(violations=(TOO_LONG, SOCKET), killed_by=KilledBy.TIMEOUT, error=ERROR),
             Verdict.VIOLATION,
             "NETWORK_ACCESS_ATTEMPT on line 3: it tried (system call socket, noticed by the kernel layer)"
-            " (and 1 more)",
+            " (and 1 more), then line 2: ZeroDivisionError: division by zero",
         ),
         (
             result(violations=(violation(ViolationType.FILESYSTEM_ATTEMPT, path="/etc/passwd", count=1),)),
@@ -71,7 +71,8 @@ TOO_LONG = violation(ViolationType.TIMEOUT)
         (
             result(violations=(violation(ViolationType.RESOURCE_LIMIT),), error=ERROR),
             Verdict.LIMIT,
-            "RESOURCE_LIMIT: it tried (noticed by the kernel layer)",
+            "RESOURCE_LIMIT: it tried (noticed by the kernel layer), then line 2: ZeroDivisionError:"
+            " division by zero",
         ),
         (
             result(killed_by=KilledBy.VIOLATIONS),

@@ -14,7 +14,13 @@ from msgspec import Struct
 from buddy.core import parsing
 from buddy.core.planning import MAX_PROBLEMS, named, shown
 from buddy.errors import BadConfig
-from buddy.model.config import DEFAULT_STRATEGIES, FLEET_HEALTH_WEIGHTS, HEALTH_WEIGHTS, ExecutionConfig
+from buddy.model.config import (
+    DEFAULT_STRATEGIES,
+    FLEET_HEALTH_WEIGHTS,
+    HEALTH_WEIGHTS,
+    ExecutionConfig,
+    SandboxSettings,
+)
 from buddy.model.conflict import ConflictType, Strategy
 from buddy.model.mode import Mode
 
@@ -44,6 +50,7 @@ MERGED: dict[str, dict[str, Any]] = {
     "conflicts": {kind.value: strategy.value for kind, strategy in DEFAULT_STRATEGIES.items()},
     "health_weights": dict(HEALTH_WEIGHTS),
     "health_score_weights": dict(FLEET_HEALTH_WEIGHTS),
+    "sandbox": msgspec.to_builtins(SandboxSettings()),
 }
 """Tables of which a layer may give a part, and their defaults."""
 
@@ -310,6 +317,11 @@ def _contradictions(merged: _Layer) -> Iterator[str]:
             f"{clock.place}clock: expected 'real' because the mode is {mode.value}, found 'virtual',"
             " which is for simulations in MOCK"
         )
+    box = merged.get("sandbox")
+    if box is not None and (found := box.value["timeout_s"]) is not None:
+        most = box.value["max_timeout_s"]
+        if found > most:
+            yield f"{box.place}sandbox.timeout_s: expected at most max_timeout_s ({most:g}), found {found:g}"
     number, named = merged.get("num_agents"), merged.get("agents")
     if number is not None and named is not None and named.value:
         # Where it is what it is by default nobody asked for it.

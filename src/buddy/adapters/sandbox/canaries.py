@@ -18,7 +18,8 @@ from buddy.adapters.sandbox.kernel.filters import CHANNEL
 from buddy.adapters.sandbox.seal import STEPS, Prepared
 
 Bait = dict[str, Any]
-"""What there is to attack outside: `port` of a listener on 127.0.0.1, and the `path` of a file."""
+"""What there is to attack outside: `port` of a listener on 127.0.0.1, and the `path` of a file that
+nothing but the step that is tried keeps from anybody."""
 
 
 def _network(bait: Bait, spaces: bool) -> str:
@@ -40,8 +41,11 @@ def _root(bait: Bait, spaces: bool) -> str:
 
 
 def _open(bait: Bait, spaces: bool) -> str:
-    with open(namespaces.CANARY if spaces else bait["path"], "rb") as file:
-        return f"read {len(file.read(1))} byte of a file"
+    try:
+        open(namespaces.CANARY if spaces else bait["path"], "rb").close()
+    except FileNotFoundError:
+        return "found no file to open, so nobody knows"
+    return "opened a file"
 
 
 def _socket(bait: Bait, spaces: bool) -> str:

@@ -16,7 +16,14 @@ HELD, SILENT, FAILED = b"H", b"S", b"F"
 
 
 def settle(channel: socket.socket, out: int) -> socket.socket:
-    """Keep four descriptors and no other: nothing to read, two to print to, the channel."""
+    """Keep four descriptors and no other: nothing to read, two to print to, the channel.
+
+    None of them is shared with another child, not even what there is nothing to read from: a lock on it would
+    outlive this one.
+    """
+    nothing, written = os.pipe()
+    os.dup2(nothing, 0)
+    os.close(written)
     os.dup2(out, 1)
     os.dup2(out, 2)
     if channel.fileno() != CHANNEL:

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 from typing import Any
 
 from buddy.adapters.sandbox.canaries import ATTACKS
@@ -65,7 +64,7 @@ def examine(worker: Worker, settings: Settings) -> Capabilities:
         listener.listen(8)
         bait = {
             "port": listener.getsockname()[1],
-            "path": os.path.realpath(sys.executable),
+            "path": os.devnull,
             "memory": (settings.memory_mb + 64) * 1024 * 1024,
             "sleep_s": _SLEEP_S,
         }

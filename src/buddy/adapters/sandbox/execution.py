@@ -6,14 +6,15 @@ import select
 import socket
 import sys
 import time
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from buddy.adapters.sandbox import verdicts
 from buddy.adapters.sandbox.kernel import abi, filters, namespaces, seccomp
-from buddy.adapters.sandbox.worker import START_S, Child
+from buddy.adapters.sandbox.outcome import MOST_DEPTH
+from buddy.adapters.sandbox.worker import NO_DESCRIPTORS, START_S, Child
 from buddy.errors import SandboxUnavailable
 from buddy.model.sandbox import CodeError, KilledBy, Layer, SandboxPolicy, Violation, ViolationType
 
@@ -40,7 +41,7 @@ class Report(Struct, kw_only=True):
 
 class _Line(Struct, kw_only=True):
     report: Report | None = None
-    finding: tuple[ViolationType, str, int | None, Layer] | None = None
+    finding: tuple[ViolationType, str, int | None, Literal["policy", "facade"]] | None = None
 
 
 class _End(Struct, kw_only=True):
@@ -126,7 +127,9 @@ class Execution:
             said, rights, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
         except TimeoutError:
             raise SandboxUnavailable([f"a process was not sealed within {START_S:g} s"]) from None
-        if said == b"H" and rights:
+        if said == b"H":
+            if not rights:
+                raise SandboxUnavailable([NO_DESCRIPTORS])
             self.listener = int.from_bytes(rights[0][2][:4], sys.byteorder)
         elif said != b"S":
             with contextlib.suppress(OSError):
@@ -230,7 +233,9 @@ class Execution:
                 seccomp.go_on(self.listener, heard.cookie)
                 return
             paths = [(astray[0], "")]
-        self._keep(verdicts.denied(name, paths[0][0] if paths else ""))
+        path = paths[0][0] if paths else ""
+        if not verdicts.is_the_parser(name, path):
+            self._keep(verdicts.denied(name, path))
         self._denied += 1
         if self._denied >= self._policy.max_violations:
             self.kill(KilledBy.VIOLATIONS)
@@ -239,10 +244,11 @@ class Execution:
 
     def _paths(self, name: str, heard: seccomp.Notification) -> list[tuple[str, str]]:
         """Return what a call names, each with the folder in which it starts if it is relative."""
+        folders = name not in verdicts.WITHOUT_FOLDERS
         return [
             (
                 seccomp.text_of(self.listener, heard.cookie, heard.pid, heard.args[place]),
-                seccomp.start_of(heard.pid, heard.args, place),
+                seccomp.start_of(heard.pid, heard.args, place if folders else 0),
             )
             for place in verdicts.path_arguments(name)
         ]
@@ -258,9 +264,8 @@ class Execution:
         """Read what came over the channel; the code may have written there too."""
         reports, strange = 0, 0
         for line in filter(None, bytes(self._said).split(b"\n", _MOST_LINES)):
-            try:
-                told = _LINES.decode(line)
-            except (msgspec.MsgspecError, RecursionError):
+            told = _understood(line, self._policy.max_result_bytes)
+            if told is None:
                 strange += 1
                 continue
             if told.finding is not None and len(self.findings) < self._policy.max_violations:
@@ -276,5 +281,43 @@ class Execution:
             raise SandboxUnavailable(["the zygote of an execution is gone"]) from None
 
 
-def _finding(kind: ViolationType, details: str, line: int | None, layer: Layer) -> Violation:
-    return Violation(type=kind, details=details, layer=layer, authoritative=False, line=line)
+def _understood(line: bytes, most: int) -> _Line | None:
+    """Return what a line says, None where no runner would say so.
+
+    Args:
+        line: as it came.
+        most: bytes that a value may have as JSON.
+    """
+    try:
+        told = _LINES.decode(line)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    if told.report is None:
+        return told
+    value = told.report.value
+    if line.count(b"[") + line.count(b"{") > MOST_DEPTH and _is_deep(value):
+        return None
+    return None if len(line) > most and len(msgspec.json.encode(value)) > most else told
+
+
+def _finding(
+    kind: ViolationType, details: str, line: int | None, layer: Literal["policy", "facade"]
+) -> Violation:
+    return Violation(
+        type=kind, details=verdicts.shown(details), layer=Layer(layer), authoritative=False, line=line
+    )
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value has more levels than a runner lets through: to encode it may exhaust the stack."""
+    level: list[Any] = [[value]]
+    for _ in range(MOST_DEPTH + 1):
+        level = [
+            member
+            for part in level
+            for member in (part.values() if isinstance(part, dict) else part)
+            if isinstance(member, (list, dict))
+        ]
+        if not level:
+            return False
+    return True

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from buddy.adapters.sandbox.guards import formats, guarded, system
+from buddy.adapters.sandbox.outcome import CODE
 from buddy.core.code_rules import (
     BLOCKED_BUILTINS,
     BUILTIN,
@@ -32,14 +33,11 @@ from buddy.core.code_rules import (
 FORMATS = " formats"
 """Under this name, which no code can write, the guard of format calls is among the builtins."""
 
-CODE = "<code>"
-"""The file name of the code in tracebacks."""
-
 Tell = Callable[[str, str, int | None], None]
 """Takes what was refused: a violation type, a sentence, and the line of the code."""
 
 _OWN_MATTERS = frozenset({"__all__", "__file__", "__path__", "__cached__"})  # the interpreter asks for these
-_CONSTANTS = ("None", "True", "False", "Ellipsis", "NotImplemented", "__debug__", "__build_class__")
+_CONSTANTS = ("None", "True", "False", "Ellipsis", "NotImplemented", "__debug__")
 
 
 @lru_cache(maxsize=8)
@@ -65,7 +63,7 @@ class Facades:
         self._tell: Tell = _unheard
         self._guarded = guarded(self._refuse)
         self._modules: dict[str, ModuleType] = {}
-        for name in sorted(imports):
+        for name in ("__future__", *sorted(imports)):
             self._show(name)
             for part in SUBMODULES.get(name, ()):
                 self._show(f"{name}.{part}")
@@ -132,7 +130,8 @@ class Facades:
             plain = AttributeError(f"module '{module}' has no attribute '{name}'", name=name)
             value = getattr(real, name, plain)
             kept = name.startswith("_") or isinstance(value, ModuleType) or name in HIDDEN.get(module, ())
-            if value is plain or name in _OWN_MATTERS or not (kept or module == "sys"):
+            in_part = module == "sys" or module not in self.imports
+            if value is plain or name in _OWN_MATTERS or not (kept or in_part):
                 raise plain
             told = f"`{module}.{name}` is not available: use what {module} publishes"
             self._tell(_hidden_violation(name, value), told, line())
@@ -156,8 +155,6 @@ class Facades:
             told = import_refusal(name, self.imports)
             self._tell(module_violation(name), told, line())
             raise ImportError(told, name=name)
-        if name == "__future__":
-            return sys.modules[name]
         found = self._modules.get(name if fromlist else name.partition(".")[0])
         if found is None or name not in self._modules:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)

@@ -5,11 +5,14 @@ import functools
 import operator
 import string
 import sys
+from abc import ABCMeta
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
-from buddy.core.code_rules import closed_field, closed_part
+from buddy.core.code_rules import closed_attribute, closed_field, closed_part
+
+_METACLASSES = (type, ABCMeta, type(Protocol))
 
 MOST_FRAMES = 5_000
 """Highest recursion limit that code may set; the stack of the process holds it."""
@@ -81,22 +84,39 @@ def wraps(wrapped: Any) -> Callable[[Any], Any]:
 def dataclass(cls: Any = None, /, **options: Any) -> Any:
     """As `dataclasses.dataclass`, for classes of the code.
 
-    The methods that it writes see what their class' module sees, so that must be the code.
+    The methods that it writes see what their class' module sees, so that must be the code; and it writes them
+    of the fields' names, so those must be names.
 
     Args:
         cls: the class, None where the decorator has options.
         options: of the decorator.
 
     Raises:
-        TypeError: the class says that it is another module's.
+        TypeError: the class says that it is another module's, has a metaclass of the code, or its fields have
+            no names.
     """
 
     def decorate(decorated: Any) -> Any:
-        if decorated.__module__ != "__main__":
+        if type(decorated) not in _METACLASSES:
+            raise TypeError("a dataclass has no metaclass of its own")
+        if type(decorated.__module__) is not str or decorated.__module__ != "__main__":
             raise TypeError("a dataclass belongs to the module that it is written in")
+        for part in decorated.__mro__:
+            if not _has_named_fields(part.__dict__):
+                raise TypeError("the fields of a dataclass are names with annotations")
         return dataclasses.dataclass(**options)(decorated)
 
     return decorate if cls is None else decorate(cls)
+
+
+def _has_named_fields(own: Any) -> bool:
+    """Whether what a class says of its fields is what a class statement and `dataclass` would have said."""
+    annotations, fields = own.get("__annotations__", {}), own.get("__dataclass_fields__", {})
+    return (
+        type(annotations) is type(fields) is dict
+        and all(type(name) is str and name.isidentifier() for name in (*annotations, *fields))
+        and all(type(one) is dataclasses.Field and one.name is name for name, one in fields.items())
+    )
 
 
 def _formatter(refuse: Refuse) -> type:
@@ -114,7 +134,7 @@ def _formatter(refuse: Refuse) -> type:
 
         def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
             exact = str.__str__(field_name)
-            part = closed_field("{" + exact + "}")
+            part = closed_attribute(exact)
             if part is not None:
                 refuse(_unread(part))
             return string.Formatter.get_field(self, exact, args, kwargs)  # type: ignore[arg-type]
@@ -213,7 +233,7 @@ def _exit(status: Any = None, /) -> NoReturn:
 
 
 def _setrecursionlimit(limit: int, /) -> None:
-    sys.setrecursionlimit(min(limit, MOST_FRAMES))
+    sys.setrecursionlimit(min(operator.index(limit), MOST_FRAMES))
 
 
 _SYSTEM = (

@@ -6,7 +6,6 @@ error is told from the interpreter's own records. Nothing raises because of what
 
 import builtins
 import errno
-import sys
 from types import TracebackType
 from typing import Any
 
@@ -33,8 +32,7 @@ _NAME = type.__dict__["__name__"].__get__
 _ERRNO = OSError.__dict__["errno"].__get__
 _TRACE = BaseException.__dict__["__traceback__"].__get__
 _STATUS = SystemExit.__dict__["code"].__get__
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_settrace, _setprofile, _setlimit = sys.settrace, sys.setprofile, sys.setrecursionlimit
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class _Unfit(Exception):
@@ -45,22 +43,8 @@ class _TooLarge(Exception):
     """A value that has more than it may."""
 
 
-def _no_default(value: Any) -> Any:
-    raise _Unfit(str(type(value)))  # cannot be: everything has an exact JSON type by then
-
-
-_encoder = make_encoder(None, _no_default, encode_basestring, None, ":", ",", False, False, False)
-
-
-def steady(limit: int) -> None:
-    """Takes back what the code may have set that would disturb what follows.
-
-    Args:
-        limit: recursion limit to go back to.
-    """
-    _setlimit(limit)
-    _settrace(None)
-    _setprofile(None)
+# Nothing is left to `repr`: what it encodes has exact JSON types by then.
+_encoder = make_encoder(None, repr, encode_basestring, None, ":", ",", False, False, False)
 
 
 def outcome(
@@ -116,8 +100,8 @@ def misread(error: BaseException) -> dict[str, Any]:
     if not isinstance(error, SyntaxError) or error.lineno is None:
         message = _message(error) or "the code is nested too deeply to be read"
         return outcome(error=_error(kind, message, None, f"{kind}: {message}"))
-    message = _sound(error.msg or "")
-    text = _sound(error.text or "").strip()[:MOST_DEPTH]
+    message = sound(error.msg or "")
+    text = sound(error.text or "").strip()[:MOST_DEPTH]
     shown = (
         f'  File "{CODE}", line {error.lineno}\n' + (f"    {text}\n" if text else "") + f"{kind}: {message}"
     )
@@ -151,7 +135,7 @@ def _error(name: str, message: str, line: int | None, traceback: str) -> dict[st
 
 
 def _type_name(value: Any) -> str:
-    return _sound(str.__str__(_NAME(type(value))))[:MOST_DEPTH]
+    return sound(str.__str__(_NAME(type(value))))[:MOST_DEPTH]
 
 
 def _message(error: BaseException) -> str:
@@ -159,11 +143,15 @@ def _message(error: BaseException) -> str:
         text = str.__str__(str(error))
     except BaseException:  # noqa: BLE001 - the code's own __str__ raises what it likes
         return "(its message cannot be told)"
-    return _sound(text[:MOST_MESSAGE])
+    return sound(text[:MOST_MESSAGE])
 
 
-def _sound(text: str) -> str:
-    """Text that UTF-8 can hold."""
+def sound(text: str) -> str:
+    """Text that UTF-8 can hold.
+
+    Args:
+        text: any.
+    """
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
@@ -173,7 +161,7 @@ def _frames(trace: TracebackType | None) -> list[tuple[int, str]]:
     while trace is not None:
         code = trace.tb_frame.f_code
         if type(code.co_filename) is str and code.co_filename == CODE:
-            found.append((trace.tb_lineno, _sound(str.__str__(code.co_name))))
+            found.append((trace.tb_lineno, sound(str.__str__(code.co_name))))
         trace = trace.tb_next
     return found
 
@@ -191,7 +179,7 @@ def _traceback(frames: list[tuple[int, str]], source: str, name: str, message: s
         at, function = frame
         told.append(f'  File "{CODE}", line {at}, in {function}')
         if at and 0 < at <= len(lines):
-            told.append("    " + _sound(lines[at - 1].strip()[:MOST_DEPTH]))
+            told.append("    " + sound(lines[at - 1].strip()[:MOST_DEPTH]))
     told.append(f"{name}: {message}" if message else name)
     return "\n".join(told)
 

@@ -9,6 +9,7 @@ from buddy.adapters.sandbox import verdicts
 from buddy.adapters.sandbox.execution import Execution
 from buddy.model.sandbox import CodeError, Isolation, KilledBy, SandboxPolicy, SandboxResult, Usage, Violation
 
+_TYPE = 200
 _MESSAGE = 10_000
 _TRACEBACK = 100_000
 _BY_ITS_OWN_WORD = {"memory": KilledBy.MEMORY, "disk": KilledBy.DISK, "result": KilledBy.RESULT}
@@ -76,6 +77,7 @@ def _error(execution: Execution) -> CodeError | None:
         return CodeError(type="NoResult", message="the code ended its process before there was a result")
     if report.error is None:
         return None
+    told = report.error
     return msgspec.structs.replace(
-        report.error, message=report.error.message[:_MESSAGE], traceback=report.error.traceback[:_TRACEBACK]
+        told, type=told.type[:_TYPE], message=told.message[:_MESSAGE], traceback=told.traceback[:_TRACEBACK]
     )

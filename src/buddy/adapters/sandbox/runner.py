@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from buddy.adapters.sandbox.facades import FORMATS, facades
-from buddy.adapters.sandbox.outcome import CODE, failed, misread, outcome, steady, succeeded
+from buddy.adapters.sandbox.outcome import CODE, failed, misread, outcome, sound, succeeded
 from buddy.adapters.sandbox.preload import preload
 from buddy.adapters.sandbox.settings import Settings
 from buddy.core.code_check import MOST_FINDINGS, judge, oversize
@@ -25,7 +25,13 @@ VALUE = " value"
 POLICY, FACADE = "policy", "facade"
 """The layers that find something here."""
 
+MOST_DETAILS = 500
+"""Characters of a sentence that tells a finding: names that code makes up can be long."""
+
 _RESERVE = 1 << 18
+
+_getlimit, _gettrace, _getprofile = sys.getrecursionlimit, sys.gettrace, sys.getprofile
+_setlimit, _settrace, _setprofile = sys.setrecursionlimit, sys.settrace, sys.setprofile
 
 Finding = tuple[str, str, int | None, str]
 """Type, details, line and layer of one thing that code must not do."""
@@ -50,6 +56,8 @@ def run(source: str, inputs: dict[str, Any], settings: Settings, note: Note | No
 
     def tell(finding: Finding) -> None:
         if len(findings) < MOST_FINDINGS:
+            kind, details, line, layer = finding
+            finding = kind, sound(details[:MOST_DETAILS]), line, layer
             findings.append(finding)
             if note is not None:
                 note(finding)
@@ -123,17 +131,29 @@ def _ran(
     if settings.facades:
         shown = facades(frozenset(settings.imports))
         names["__builtins__"] = shown.begin(lambda kind, details, line: tell((kind, details, line, FACADE)))
-    limit, around = sys.getrecursionlimit(), sys.modules["__main__"]
     modules = sys.modules
+    around = modules["__main__"]
     modules["__main__"] = module  # dataclasses and enums look for the module of a class there
     reserve = bytearray(_RESERVE)
+    raised = _raised(code, names)
+    del reserve
+    modules["__main__"] = around
+    if raised is not None:
+        return failed(raised, source)
+    return succeeded(names.get(VALUE), settings.max_result_bytes)
+
+
+def _raised(code: CodeType, names: dict[str, Any]) -> BaseException | None:
+    """What code raised; what it has set of the interpreter is taken back, before any function is called."""
+    limit, trace, profile = _getlimit(), _gettrace(), _getprofile()
+    raised = None
     try:
         exec(code, names)  # noqa: S102 - this is what the process has been sealed for
-        steady(limit)
-        return succeeded(names.get(VALUE), settings.max_result_bytes)
     except BaseException as error:  # noqa: BLE001 - whatever the code raises is its own error
-        del reserve
-        steady(limit)
-        return failed(error, source)
-    finally:
-        modules["__main__"] = around
+        raised = error
+    if _getprofile() is not profile:
+        _setprofile(profile)
+    if _gettrace() is not trace:
+        _settrace(trace)
+    _setlimit(limit)
+    return raised

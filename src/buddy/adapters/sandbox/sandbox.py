@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import msgspec
+
 from buddy.adapters.sandbox import doctor, log, results
 from buddy.adapters.sandbox.execution import Execution
 from buddy.adapters.sandbox.settings import Settings
@@ -58,6 +60,8 @@ class Sandbox:
         _without: frozenset[str] = frozenset(),
     ) -> None:
         self.policy = _policy(policy)
+        if "result_cap" in _without:
+            self.policy = msgspec.structs.replace(self.policy, max_result_bytes=sys.maxsize)
         self._without = _without
         self._log = log
         self._settings = settings_of(self.policy, _without)
@@ -121,11 +125,16 @@ class Sandbox:
             if cancelled.is_set():
                 execution.kill(KilledBy.CANCELLED)
 
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, self._execute, code, inputs, timeout_s, begun)
+        try:
+            job = self._threads.submit(self._execute, code, inputs, timeout_s, begun)
+        except RuntimeError:
+            raise SandboxUnavailable(["it is closed"]) from None
+        future = asyncio.wrap_future(job)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
+            if job.cancel():  # it had not begun
+                raise
             cancelled.set()
             for execution in running:
                 execution.kill(KilledBy.CANCELLED)
@@ -146,7 +155,12 @@ class Sandbox:
         try:
             if self._closed:
                 raise SandboxUnavailable(["it is closed"])
-            worker, child = self._child(self._fresh(worker))
+            worker = self._fresh(worker)
+            try:
+                child = self._child(worker)
+            except SandboxUnavailable:
+                worker = self._instead(worker)
+                child = self._child(worker)
             execution = Execution(child, request, self.policy, self._until(deadline))
             try:
                 with child:
@@ -182,13 +196,16 @@ class Sandbox:
         worker.close()
         return heir
 
-    def _child(self, worker: Worker) -> tuple[Worker, Child]:
-        """Return a sealed process and its worker, another one where the zygote has died by itself."""
-        try:
-            return worker, worker.take()
-        except SandboxUnavailable:
-            worker = self._instead(worker)
-            return worker, worker.take()
+    def _child(self, worker: Worker) -> Child:
+        """Return a sealed process, shut in no less than those that the canaries were.
+
+        Raises:
+            SandboxUnavailable: the zygote has died by itself, or is shut in less than the first one was.
+        """
+        greeting = worker.greeting()
+        if self.isolation is Isolation.FULL and not greeting["spaces"]:
+            raise SandboxUnavailable([f"isolation was full and would be no more: {greeting['why']}"])
+        return worker.take()
 
     def _instead(self, worker: Worker) -> Worker:
         """Replace a worker that failed."""
@@ -206,7 +223,7 @@ class Sandbox:
             self._closed = True
         for worker in self._workers:
             worker.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False)  # what waits for its turn finds that it is closed
 
     def __enter__(self) -> Self:
         return self
@@ -231,7 +248,7 @@ def settings_of(policy: SandboxPolicy, without: frozenset[str] = frozenset()) ->
         scratch_bytes=scratch.size_mb * 1024 * 1024 if scratch else 0,
         scratch_files=scratch.files if scratch else 0,
         max_code_bytes=policy.max_code_bytes,
-        max_result_bytes=sys.maxsize if "result_cap" in without else policy.max_result_bytes,
+        max_result_bytes=policy.max_result_bytes,
         memory_mb=policy.memory_mb,
         cpu_s=policy.cpu_s,
         without=tuple(sorted(without)),

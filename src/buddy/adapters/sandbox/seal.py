@@ -55,7 +55,7 @@ def prepare(settings: Settings, spaces: bool, taken: int) -> Prepared:
 
 def _aside(descriptor: int) -> int:
     """Move a descriptor out of the way of those that a child has by number."""
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 16)
     os.close(descriptor)
     return moved
 
@@ -74,7 +74,9 @@ def seal(prepared: Prepared, without: frozenset[str]) -> int | None:
         OSError: a step failed; the process must end.
     """
     settings = prepared.settings
-    if settings.scratch_bytes and prepared.spaces and "root" not in without:
+    if settings.scratch_bytes and "root" not in without:
+        if not prepared.spaces:  # the folder of that name would be the machine's
+            raise PermissionError("a private folder needs namespaces")
         namespaces.private_folder(settings.scratch_bytes, settings.scratch_files)
     if "limits" not in without:
         limits.restrict(settings, prepared.taken)

@@ -35,6 +35,8 @@ _PATHS = {
 }
 """Call -> which of its arguments names what it is about."""
 _SECOND_PATHS = {"rename": 1, "renameat": 3, "renameat2": 3}
+WITHOUT_FOLDERS = frozenset({"rename"})
+"""Calls whose second path follows another path, and not the descriptor of a folder."""
 
 _OTHER_FILES = frozenset(
     calls(
@@ -52,6 +54,9 @@ _DOING = {
     ViolationType.RESOURCE_LIMIT: "limits stay as they are",
     ViolationType.SYSCALL_DENIED: "this system call is not allowed",
 }
+
+_SHOWN = 300
+"""Characters of a path or a sentence that are kept: an execution may not fill the disk by being denied."""
 
 
 def type_of(syscall: str) -> ViolationType:
@@ -82,17 +87,31 @@ def goes_astray(path: str, start: str, folder: str) -> bool:
     return inside != folder and not inside.startswith(f"{folder}/")
 
 
+def shown(text: str) -> str:
+    """Return what code wrote as part of a sentence: on one line, of a bounded length."""
+    cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return cut if cut.isprintable() else repr(cut)[1:-1]
+
+
+def is_the_parser(syscall: str, path: str) -> bool:
+    """Return whether a denied call is Python's own: to show a syntax error it looks for the file of the code.
+
+    Code that asks for a file of that name is denied it as well, and only not told of.
+    """
+    return syscall in {"open", "openat"} and path == "<code>"
+
+
 def denied(syscall: str, path: str) -> Violation:
     """Return the violation that a denied call is."""
     kind = type_of(syscall)
-    about = f" of {path}" if path else ""
+    about = f" of {shown(path)}" if path else ""
     return Violation(
         type=kind,
         details=f"{syscall}{about}: {_DOING[kind]}",
         layer=Layer.KERNEL,
         authoritative=True,
         syscall=syscall,
-        path=path,
+        path=path[:_SHOWN],
     )
 
 
@@ -126,9 +145,11 @@ def ended(killed_by: KilledBy, *, authoritative: bool = True, **facts: object) -
     """
     if killed_by is KilledBy.CANCELLED:
         return None
-    timeout = killed_by is KilledBy.TIMEOUT
+    kind = ViolationType.TIMEOUT if killed_by is KilledBy.TIMEOUT else ViolationType.RESOURCE_LIMIT
+    if facts.get("signal") == "SIGSYS":  # a call by another machine's number, which the filter ends at once
+        kind = ViolationType.SYSCALL_DENIED
     return Violation(
-        type=ViolationType.TIMEOUT if timeout else ViolationType.RESOURCE_LIMIT,
+        type=kind,
         details=f"the code {_ENDS[killed_by].format(**facts)}",
         layer=Layer.SUPERVISOR,
         authoritative=authoritative,

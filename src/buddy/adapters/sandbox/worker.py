@@ -10,9 +10,9 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import buddy
 from buddy.adapters.sandbox.settings import Settings
@@ -20,6 +20,11 @@ from buddy.errors import SandboxUnavailable
 
 START_S = 30.0
 """Seconds that a zygote may take to be warm, and a child to be sealed."""
+
+_GIVEN = 4
+"""Descriptors that come with a child."""
+
+NO_DESCRIPTORS = "this process may open no more descriptors (ulimit -n)"
 
 _BOOT = "import sys; sys.path += {path!r}; from buddy.adapters.sandbox.zygote import main; main({fd})"
 
@@ -67,28 +72,26 @@ class Worker:
         settings: of the sandbox.
 
     Raises:
-        SandboxUnavailable: this is not Linux.
+        SandboxUnavailable: this is not Linux, or no process can be started.
     """
 
     def __init__(self, settings: Settings) -> None:
         if sys.platform != "linux":
             raise SandboxUnavailable([f"Linux is needed, and this is {sys.platform}"])
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ExitStack() as undo:
+            try:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                undo.enter_context(ours)
+                with theirs:
+                    self._stderr = undo.enter_context(tempfile.TemporaryFile())
+                    self._process = _started(theirs.fileno(), self._stderr)
+                with suppress(ConnectionError):  # a zygote that is gone is noticed when it is to greet
+                    ours.send(settings.encode())
+            except OSError as problem:
+                raise SandboxUnavailable([f"a zygote cannot be started: {problem}"]) from None
+            undo.pop_all()
         ours.settimeout(START_S)
         self._control = ours
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - read where the zygote dies unheard
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own program
-                [sys.executable, "-I", "-S", "-c", _BOOT.format(path=_path(), fd=theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._stderr,
-                pass_fds=[theirs.fileno()],
-                env={"LC_ALL": "C.UTF-8"},
-                cwd="/",
-                start_new_session=True,
-            )
-        ours.send(settings.encode())
         self._greeting: dict[str, Any] | None = None
         self._wanted = False
         self.born = 0
@@ -103,7 +106,9 @@ class Worker:
 
     def is_warm(self) -> bool:
         """Return whether `greeting` would answer at once."""
-        return self._greeting is not None or bool(select.select([self._control], [], [], 0)[0])
+        poll = select.poll()  # a descriptor may be too high for `select.select`
+        poll.register(self._control, select.POLLIN)
+        return self._greeting is not None or bool(poll.poll(0))
 
     def greeting(self) -> dict[str, Any]:
         """Return what the zygote says of itself: `spaces`, and `why` not.
@@ -121,7 +126,7 @@ class Worker:
     def want(self, **request: Any) -> None:
         """Ask for a child, unless one was asked for and not taken."""
         if not self._wanted:
-            with suppress(ConnectionError):  # a zygote that is gone is noticed when the child is taken
+            with suppress(OSError):  # a zygote that is gone is noticed when the child is taken
                 self._control.send(json.dumps({"want": "spare"} | request).encode())
             self._wanted = True
 
@@ -137,17 +142,21 @@ class Worker:
         self._wanted = False
         if not said:
             raise SandboxUnavailable([self._last_words()])
+        if len(descriptors) != _GIVEN:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise SandboxUnavailable([NO_DESCRIPTORS])
         self.born += 1
         return Child(descriptors)
 
     def _receive(self) -> tuple[bytes, list[int]]:
         try:
             said, rights, _, _ = self._control.recvmsg(
-                1 << 16, socket.CMSG_SPACE(16), socket.MSG_CMSG_CLOEXEC
+                1 << 16, socket.CMSG_SPACE(4 * _GIVEN), socket.MSG_CMSG_CLOEXEC
             )
         except TimeoutError:
             raise SandboxUnavailable([f"a zygote did not answer within {START_S:g} s"]) from None
-        except ConnectionError:
+        except OSError:  # it is gone, or was closed by another thread
             return b"", []
         descriptors = [
             int.from_bytes(data[place : place + 4], sys.byteorder)
@@ -158,8 +167,12 @@ class Worker:
         return said, descriptors
 
     def _last_words(self) -> str:
-        self._stderr.seek(0)
-        *_, last = self._stderr.read().decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+        try:
+            self._stderr.seek(0)
+            said = self._stderr.read().decode("utf-8", "replace")
+        except ValueError:
+            return "it is closed"
+        *_, last = said.strip().splitlines() or ["it said nothing"]
         return f"a zygote ended by itself: {last}"
 
     def close(self) -> None:
@@ -181,6 +194,25 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _started(control: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a zygote.
+
+    Args:
+        control: descriptor of its end of the control socket.
+        stderr: takes what it says where it dies unheard.
+    """
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and our own program
+        [sys.executable, "-I", "-S", "-c", _BOOT.format(path=_path(), fd=control)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        pass_fds=[control],
+        env={"LC_ALL": "C.UTF-8"},
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 def _path() -> list[str]:

@@ -30,12 +30,10 @@ class LoadedTools(Struct, frozen=True, kw_only=True):
         toolbox: every tool of the catalogue.
         world: plan id -> the same tools in that plan's own world, None where no file has worlds. Raises
             `BadInput` where the file's function fails or makes tools with other contracts.
-        own: names of the tools of files and caller, and of the built-in ones that a file overrides.
         warnings: one sentence each.
     """
 
     toolbox: Toolbox
-    own: tuple[str, ...]
     world: Callable[[str], Toolbox] | None
     warnings: list[str]
 
@@ -54,6 +52,10 @@ class _Setting(Struct, frozen=True, kw_only=True):
     inline: bool
 
 
+BUILTIN = "Buddy itself"
+"""Where the tools come from that are always loaded."""
+
+
 def load(
     paths: Iterable[str | Path] = (),
     tools: Iterable[Tool] = (),
@@ -69,7 +71,8 @@ def load(
     Args:
         paths: TOML catalogues and Python files.
         tools: more tools, from the caller.
-        builtin: tools that are always known; they come last.
+        builtin: tools that are always there; a table may override their contracts, no tool may take their
+            names.
         seed: of results made up from output schemas.
         inline: run sync handlers on the event loop, as virtual time needs it.
 
@@ -83,24 +86,22 @@ def load(
             tables.setdefault(name, []).append((file.path, fields))
     setting = _Setting(tables=tables, seed=seed, inline=inline)
     given = [(str(file.path), one) for file in read for one in file.tools] + [("", one) for one in tools]
-    own = tuple(dict.fromkeys([one.name for _, one in given] + list(tables)))
-    given += [("", one) for one in builtin]
+    own = {one.name: one for one in builtin}
+    given += [(BUILTIN, one) for one in own.values()]
     problems += _duplicates(given)
     places = {name: str(of[0][0]) for name, of in tables.items()} | {one.name: at for at, one in given if at}
     bound, found = _bind([one for _, one in given], setting)
     alone, more = _alone([name for name in tables if name not in bound], setting)
     problems += found + more
     _refuse(problems)
-    every = {**{name: known for name in own if (known := bound.get(name) or alone.get(name))}, **bound}
-    box = Toolbox(every.values())
-    contracts = [one.contract for one in every.values()]
+    made = sorted([*bound.values(), *alone.values()], key=lambda one: one.name in own)
+    contracts = [one.contract for one in made]
     handlers = {one.name: one.handlers for one in bound.values()}
     wrong, warnings = catalogue.validate(contracts, handlers, places)
     _refuse(wrong)
     worlds = [file for file in read if file.world is not None]
     return LoadedTools(
-        toolbox=box,
-        own=own,
+        toolbox=Toolbox(made),
         world=_worlds(worlds, bound, alone, setting) if worlds else None,
         warnings=[*_overridden(tables, bound), *warnings],
     )

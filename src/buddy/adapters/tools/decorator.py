@@ -77,7 +77,7 @@ class Tool(ContractTool):
             seed: of results made up from its output schema.
             inline: run sync handlers on the event loop, as virtual time needs it.
         """
-        twin = Tool(
+        twin = type(self)(
             contract or self.contract,
             self._handlers["live"],
             self._converted,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from buddy import __version__
-from buddy.interfaces.cli import approvals, checks, inspection, keys, providers, runs, system, tools
+from buddy.interfaces.cli import approvals, checks, inspection, keys, providers, runs, sandbox, system, tools
 from buddy.interfaces.cli.parser import COMMAND, Parser
 
 Command = Callable[[argparse.Namespace], int]
@@ -19,6 +19,8 @@ exit codes:
   2    bad input or usage, before anything ran
   3    steps are held
   4    an unknown outcome needs a person
+  5    sandbox run: the code tried what it may not
+  6    sandbox run: the code reached a limit
   74   the journal is damaged, or the disk failed
   130  interrupted"""
 
@@ -60,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _approvals(commands)
     _system(commands)
     _tools(commands)
+    _sandbox(commands)
     _providers(commands)
     return top
 
@@ -293,6 +296,37 @@ def _tools(commands: Commands) -> None:
     _several_files(leaf, required=True)
     leaf = _leaf(commands, "schema", tools.schema, "print the JSON Schema of a file", "schema plan")
     leaf.add_argument("name", metavar="NAME", nargs="?", help="without it, the names are listed")
+
+
+def _sandbox(commands: Commands) -> None:
+    group = _group(commands, "sandbox", "code that the kernel holds", "sandbox run code.py")
+    leaf = _leaf(
+        group, "run", sandbox.run, "run Python code in the sandbox",
+        "sandbox run code.py --policy extended --input n=10 --timeout 2",
+    )  # fmt: skip
+    leaf.add_argument("file", metavar="FILE", help="Python code, - for stdin")
+    leaf.add_argument(
+        "--policy", metavar="spec|extended|FILE.toml", default="spec", help="what it may do (default: spec)"
+    )
+    leaf.add_argument("--timeout", metavar="S", type=float, help="seconds (default: the policy's, 5)")
+    leaf.add_argument(
+        "--input",
+        metavar="NAME=JSON",
+        action="append",
+        default=[],
+        help="a value that the code finds under this name; may be given again",
+    )
+    leaf.add_argument("--inputs", metavar="FILE", help="a JSON object of such values")
+    _require(leaf, "the least isolation to run it in (default: standard)")
+    leaf = _leaf(
+        group, "doctor", sandbox.doctor, "try what this machine can enforce, and say how to get more",
+        "sandbox doctor",
+    )  # fmt: skip
+    _require(leaf, "the isolation to exit 0 for (default: standard)")
+
+
+def _require(leaf: argparse.ArgumentParser, told: str) -> None:
+    leaf.add_argument("--require", choices=("full", "standard"), default="standard", help=told)
 
 
 def _providers(commands: Commands) -> None:

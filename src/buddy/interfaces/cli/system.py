@@ -1,7 +1,12 @@
 """Commands about the whole system: lock, status, breakers."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buddy.model.violations import ViolationTally
 
 
 def lock(args: argparse.Namespace) -> int:
@@ -41,7 +46,7 @@ def _set_lock(args: argparse.Namespace, engaged: bool, reason: str) -> int:
 
 
 def status(args: argparse.Namespace) -> int:
-    """Show lock, runs, approvals and breakers."""
+    """Show lock, runs, approvals, breakers, and what code tried in the sandbox."""
     import time
     from collections import Counter
     from contextlib import closing
@@ -53,7 +58,8 @@ def status(args: argparse.Namespace) -> int:
     with closing(wiring.home()) as home:
         locked, breakers = home.lock_state(), home.breakers()
         pending = home.approvals(time.time(), None, ApprovalState.PENDING)
-        runs = Counter(row.state for row in home.runs())
+        rows = home.runs()
+    runs, tried = Counter(row.state for row in rows), wiring.violations(rows)
     if args.json:
         emit(
             {
@@ -61,6 +67,7 @@ def status(args: argparse.Namespace) -> int:
                 "runs": dict(sorted(runs.items())),
                 "pending_approvals": [approval.request.approval_id for approval in pending],
                 "open_breakers": [_breaker(breaker) for breaker in breakers],
+                "sandbox_violations": tried,
             }
         )
         return 0
@@ -68,7 +75,18 @@ def status(args: argparse.Namespace) -> int:
     say(f"runs       {', '.join(f'{count:,} {state}' for state, count in sorted(runs.items())) or 'none'}")
     say(f"approvals  {len(pending):,} waiting{' (`buddy approvals list`)' if pending else ''}")
     say(f"breakers   {', '.join(breaker.subject for breaker in breakers) or 'none open'}")
+    say(*(f"{label:<11}{told}" for label, told in _tried(tried)))
     return 0
+
+
+def _tried(tally: "ViolationTally") -> "Iterator[tuple[str, str]]":
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in tally.by_type.items())
+    more = f"; {tally.unreadable:,} unreadable in the logs" if tally.unreadable else ""
+    by = f" by {tally.executions:,} executions" if tally.executions > 1 else ""
+    yield "sandbox", f"{counts or 'no violation'}{by}{more}"
+    if (last := tally.last) is not None:
+        line = f", line {last.line}" if last.line is not None else ""
+        yield "", f"last {last.timestamp[:19]} UTC: {last.details} ({last.execution_id}{line})"
 
 
 def list_breakers(args: argparse.Namespace) -> int:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from buddy.ports import ToolRuntime
+    from buddy.wiring.builtin import Loaded
 
 
-def _load(files: "Sequence[str]") -> Any:
-    """Return the catalogue of files with the built-in tools; what is odd about it goes to stderr."""
+def _load(files: "Sequence[str]") -> "Loaded":
+    """Return the tools of files, and Buddy's own; what is odd about them goes to stderr."""
     from buddy import wiring
     from buddy.interfaces.cli.printing import warn
     from buddy.interfaces.cli.progress import Bar
@@ -22,7 +23,7 @@ def _load(files: "Sequence[str]") -> Any:
 
 
 def list_tools(args: argparse.Namespace) -> int:
-    """List tools, those of files before the built-in ones."""
+    """List tools."""
     from buddy.interfaces.cli.printing import emit, table
 
     toolbox = _load(args.tools).toolbox
@@ -62,7 +63,7 @@ def show(args: argparse.Namespace) -> int:
 
         close = difflib.get_close_matches(args.name, list(toolbox.names()), 1)
         hint = f" (did you mean {close[0]}?)" if close else ""
-        raise BadInput(f"expected a tool of these files or a built-in one, found {args.name!r}{hint}")
+        raise BadInput(f"expected a tool of these files, found {args.name!r}{hint}")
     document = _document(tool)
     if args.json:
         emit(document)
@@ -80,7 +81,7 @@ def validate(args: argparse.Namespace) -> int:
     from buddy.interfaces.cli.printing import counted, emit, say
 
     loaded = _load(args.tools)
-    names, warnings = list(loaded.own), loaded.warnings
+    names, warnings = [one for one in loaded.toolbox.names() if one not in loaded.builtin], loaded.warnings
     if args.json:
         emit({"tools": names, "warnings": warnings})
     else:
@@ -124,6 +125,12 @@ INPUTS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 """Name -> schema of what people write; the outputs have their own names."""
 
+SANDBOX: dict[str, Callable[[], dict[str, Any]]] = {
+    "sandbox_policy": lambda: _published("buddy.model.sandbox", "SandboxPolicy"),
+    "sandbox_violation_log.jsonl": lambda: _published("buddy.model.violations", "ViolationLine"),
+}
+"""The same for what belongs to the sandbox."""
+
 
 def schema(args: argparse.Namespace) -> int:
     """Print the JSON Schema of a file, or the names that there are."""
@@ -132,7 +139,8 @@ def schema(args: argparse.Namespace) -> int:
     from buddy.projections.outputs import FLEET_SCHEMAS, SCHEMAS
     from buddy.projections.outputs import schema as output_schema
 
-    names = [*INPUTS, *SCHEMAS, *FLEET_SCHEMAS]
+    own = INPUTS | SANDBOX
+    names = [*INPUTS, *SCHEMAS, *FLEET_SCHEMAS, *SANDBOX]
     if args.name is None:
         if args.json:
             emit(names)
@@ -141,5 +149,5 @@ def schema(args: argparse.Namespace) -> int:
         return 0
     if args.name not in names:
         raise BadInput(f"schema: expected one of {', '.join(names)}, found {args.name!r}")
-    emit(INPUTS[args.name]() if args.name in INPUTS else output_schema(args.name))
+    emit(own[args.name]() if args.name in own else output_schema(args.name))
     return 0

@@ -7,7 +7,14 @@ import pytest
 
 from buddy.adapters.inputs import settings
 from buddy.errors import BadConfig
-from buddy.model.config import DEFAULT_STRATEGIES, HEALTH_WEIGHTS, Cap, ExecutionConfig, RetryStrategy
+from buddy.model.config import (
+    DEFAULT_STRATEGIES,
+    HEALTH_WEIGHTS,
+    Cap,
+    ExecutionConfig,
+    RetryStrategy,
+    SandboxSettings,
+)
 from buddy.model.conflict import ConflictType, Strategy
 from buddy.model.fleet import AssignmentStrategy
 from buddy.model.mode import Mode
@@ -132,6 +139,13 @@ def test_parts_of_tables_are_merged_layer_by_layer() -> None:
     assert config.health_weights == {**HEALTH_WEIGHTS, "success_rate": 0.3, "approval_rate": 0.2}
 
 
+def test_the_sandbox_is_a_table_whose_parts_are_merged_too() -> None:
+    config = loaded(
+        "[sandbox]\npolicy = 'extended'\nworkers = 4", {"BUDDY_SANDBOX": '{"workers": 1, "timeout_s": 9}'}
+    )
+    assert config.sandbox == SandboxSettings(policy="extended", workers=1, timeout_s=9.0)
+
+
 def test_the_environment_says_tables_and_numbers_as_json_and_texts_as_they_are() -> None:
     config = loaded(
         environ={
@@ -230,6 +244,12 @@ def test_a_mode_has_two_spellings(text: str, mode: Mode) -> None:
             "assignment_strategy = 'RANDOM'",
             "assignment_strategy: expected one of CONFIDENCE_BASED, LOAD_BALANCED, PRIORITY_BASED,"
             " ROUND_ROBIN, found 'RANDOM'",
+        ),
+        ("sandbox.workers = 0", "sandbox.workers: expected at least 1, found 0"),
+        ("sandbox.timeout = 1", "sandbox: expected no unknown keys, found 'timeout'"),
+        (
+            "sandbox.timeout_s = 61",
+            "sandbox.timeout_s: expected at most max_timeout_s (60), found 61",
         ),
         ("health_weights.success_rate = -1", "health_weights.success_rate: expected at least 0, found -1"),
         (

@@ -55,6 +55,8 @@ def answer(machine: abi.Abi, name: str, *args: int, scratch: bool = False, told:
         ("pipe2", (0,)),
         ("exit_group", (0,)),
         ("clock_nanosleep", ()),
+        ("clock_gettime", (2,)),
+        ("clock_getres", (11,)),
     ],
 )
 def test_what_an_interpreter_needs_is_let_through(machine: abi.Abi, call: str, args: tuple[int, ...]) -> None:
@@ -73,6 +75,10 @@ def test_what_an_interpreter_needs_is_let_through(machine: abi.Abi, call: str, a
         ("sendmsg", (4,)),
         ("prlimit64", (0, 9, 4096)),
         ("prlimit64", (0, 9, 1 << 32)),
+        ("prlimit64", (1, 9, 0)),  # limits of another process, or that there is none
+        ("clock_gettime", (((1 << 64) - 2) << 3 & ((1 << 64) - 1) | 2,)),  # processor time of another
+        ("clock_getres", ((1 << 32) - 6,)),
+        ("clock_nanosleep", ((1 << 64) - 6,)),
         ("fcntl", (1, 8)),
         ("ioctl", (1, termios.TIOCSTI)),
         ("openat", (AT_FDCWD,)),

@@ -56,6 +56,7 @@ def test_status_of_an_empty_home(capsys: pytest.CaptureFixture[str]) -> None:
         "runs       none",
         "approvals  0 waiting",
         "breakers   none open",
+        "sandbox    no violation",
     ]
 
 
@@ -221,7 +222,8 @@ def test_every_schema_that_is_listed_is_one(capsys: pytest.CaptureFixture[str]) 
     names = said(capsys, "schema").split()
     assert names == document(capsys, "schema")
     fleet = {"predicted_tasks.jsonl", "predicted_schedule.jsonl", *FLEET_SCHEMAS}
-    assert set(names) == {"plan", "catalogue", "config", "policy", *SCHEMAS, *fleet}
+    sandbox = {"sandbox_policy", "sandbox_violation_log.jsonl"}
+    assert set(names) == {"plan", "catalogue", "config", "policy", *SCHEMAS, *fleet, *sandbox}
     for name in names:
         jsonschema_rs.meta.validate(document(capsys, "schema", name))
     assert "expected one of plan, catalogue" in told(capsys, "schema", "nope")

@@ -31,6 +31,7 @@ def test_every_command_of_the_specification_is_there() -> None:
         "keys": "create show",
         "providers": "check",
         "tools": "list show validate",
+        "sandbox": "run doctor",
     }
     alone = "demo run check resume rollback cancel outputs verify explain resolve lock unlock status schema"
     alone += " simulate"

@@ -11,10 +11,9 @@ CHANNEL = 3
 """The descriptor over which code comes in and the result goes out."""
 
 _PLAIN = calls(
-    "brk munmap mremap madvise futex sched_yield getrandom restart_syscall exit exit_group clock_gettime "
-    "clock_getres clock_nanosleep nanosleep gettimeofday time getrusage times rt_sigaction rt_sigprocmask "
-    "rt_sigreturn sigaltstack getpid gettid getppid getuid geteuid getgid getegid read readv close fstat "
-    "lseek poll ppoll select pselect6 pipe pipe2"
+    "brk munmap mremap madvise futex sched_yield getrandom restart_syscall exit exit_group nanosleep "
+    "gettimeofday time getrusage times rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack getpid gettid "
+    "getppid getuid geteuid getgid getegid read readv close fstat lseek poll ppoll select pselect6 pipe pipe2"
 )
 """Memory, time, itself, and descriptors that it has: what an interpreter does with no file at hand."""
 
@@ -32,23 +31,28 @@ _FILES = calls(
 )
 """What a private folder needs besides; links, devices, modes and owners are not among it."""
 
+_CLOCKS = calls("clock_gettime clock_getres clock_nanosleep")
+
 _FCNTL = (1, 2, 3, 1030)  # F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC
 
 
 def rules(scratch: bool, told: bool = True) -> list[Rule]:
     """Return the rules of one execution, what is called most first; see `build`."""
     no_program = (Test(2, mmap.PROT_EXEC, bits=True),)
+    # A negative clock is the processor time of any process, which tells whether there is one.
+    no_other = (Test(0, 1 << 31, bits=True),)
     return [
         *([] if scratch else _writing()),
         *(Rule(name, tests=no_program, negate=True) for name in ("mmap", "mprotect")),
         *allow(_PLAIN),
+        *(Rule(name, tests=no_other, negate=True) for name in _CLOCKS),
         *(allow(_FILES) if scratch else ()),
         *(Rule(name, action=NOTIFY if told else ALLOW) for name in (NAMING if scratch else ())),
         Rule("sendmsg", tests=(Test(0, CHANNEL),)),
         Rule("ioctl", action=refuse(errno.ENOTTY), tests=(Test(1, termios.TCGETS),)),
         *(Rule("ioctl", tests=(Test(1, command),)) for command in (termios.FIOCLEX, termios.FIONCLEX)),
         *(Rule("fcntl", tests=(Test(1, command),)) for command in _FCNTL),
-        Rule("prlimit64", tests=(Test(2, 0), Test(2, 0, high=True))),
+        Rule("prlimit64", tests=(Test(0, 0), Test(2, 0), Test(2, 0, high=True))),
         # A C library that gets this answer falls back to `clone`, whose flags a filter can see.
         Rule("clone3", action=refuse(errno.ENOSYS)),
     ]

@@ -63,6 +63,7 @@ def empty_root() -> None:
     os.mkdir(SCRATCH[1:])
     with open(CANARY[1:], "wb") as file:
         file.write(b"canary")
+    os.chmod(CANARY[1:], 0o444)  # whatever the umask is, or the attack would fail for want of permission
     syscall("pivot_root", b".", b".")
     syscall("umount2", b".", _DETACH)
     os.chdir("/")
