@@ -9,7 +9,7 @@ import pytest
 
 from buddy.adapters.providers.base import serving
 from buddy.adapters.providers.base.api import Bearer, Patience
-from buddy.adapters.providers.base.errors import RateLimited
+from buddy.adapters.providers.base.errors import Captured, RateLimited
 from buddy.adapters.providers.base.faults import Faults
 from buddy.adapters.providers.base.pace import Pace
 from buddy.adapters.providers.gohighlevel.client import PATIENCE, WINDOW, Account, GoHighLevelClient
@@ -91,3 +91,13 @@ def test_a_day_that_is_over_is_reported_and_not_waited_for() -> None:
         client.sync.create_contact(email="b@b.example")
     assert failure.value.retry_after == 3_600.0
     assert time.monotonic() - begun < 2.0
+
+
+def test_what_dry_run_stops_takes_no_place_in_the_window() -> None:
+    sim = simulator(2, contacts=0)
+    client = GoHighLevelClient(simulator=sim, mode=Mode.DRY_RUN, pace=Pace(2, 3_600.0))
+    for number in range(5):
+        with pytest.raises(Captured):
+            client.sync.create_contact(email=f"{number}@many.example")
+    assert client.sync.test_connection()["ok"]
+    assert client.sync.search_contact(email="a@b.example") == []

@@ -23,8 +23,8 @@ from buddy.adapters.providers.base.errors import (
     by_status,
     may_have_happened,
 )
-from buddy.adapters.providers.base.pace import Pace
-from buddy.adapters.providers.base.transport import SAFE
+from buddy.adapters.providers.base.pace import Pace, Place
+from buddy.adapters.providers.base.transport import SAFE, ModeTransport
 
 logging.getLogger("stamina").addHandler(logging.NullHandler())  # else its retries land on stderr
 
@@ -124,6 +124,7 @@ class Api:
         patience: Patience | None = None,
     ) -> None:
         self._patience = patience or Patience()
+        self._transport = transport
         self._auth = auth
         self._meaning = meaning or _plain_meaning
         self._wait = wait or retry_after
@@ -213,7 +214,7 @@ class Api:
             raise self._unsent(problem, request) from problem
 
     async def _send(self, request: httpx.Request, signed: Mapping[str, str], reads: bool) -> httpx.Response:
-        place = await self._pace.take()
+        place = await self._place(request)
         request.headers.update(signed)
         try:
             answer = await self.http.send(request)
@@ -221,9 +222,16 @@ class Api:
             raise self._unsent(problem, request) from problem
         except httpx.HTTPError as problem:
             raise _doubt(self._broken(problem, request), reads) from problem
-        self._pace.answered(place)
+        if place is not None:
+            self._pace.answered(place)
         self._heard(answer)
         return answer
+
+    async def _place(self, request: httpx.Request) -> Place | None:
+        """Wait for a place in the window, where the request will leave at all."""
+        guard = self._transport
+        stopped = isinstance(guard, ModeTransport) and guard.stops(request)
+        return None if stopped else await self._pace.take()
 
     def _read(self, answer: httpx.Response, reads: bool) -> Any:
         if not answer.is_success:

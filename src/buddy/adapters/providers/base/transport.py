@@ -65,13 +65,17 @@ class ModeTransport(httpx.AsyncBaseTransport):
                 assert self._simulator is not None, "MOCK needs a simulator"
                 return await self._simulator.handle_async_request(request)
             case Mode.DRY_RUN:
-                if not self._reads(request):
+                if self.stops(request):
                     stopped = await capture(request, self._secrets())
                     self.captured.append(stopped)
                     raise Captured(stopped)
                 return await self._outside(request)
             case Mode.LIVE:
                 return await self._outside(request)
+
+    def stops(self, request: httpx.Request) -> bool:
+        """Whether the request would write, and the mode does not let it."""
+        return self.mode is Mode.DRY_RUN and not self._reads(request)
 
     async def _outside(self, request: httpx.Request) -> httpx.Response:
         chosen = self._real or self._simulator
