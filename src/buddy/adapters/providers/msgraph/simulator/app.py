@@ -26,7 +26,7 @@ from buddy.adapters.providers.msgraph.simulator.tokens import PERMISSIONS, Claim
 
 DAY_S = 86_400.0
 
-SEEDS: Mapping[str, float] = {"401": 0.02, "404": 0.02, "408": 0.02, "429": 0.05}
+SEED_RATES: Mapping[str, float] = {"401": 0.02, "404": 0.02, "408": 0.02, "429": 0.05}
 """The rates of failure that the phase documents give this provider's mock."""
 
 _WORDS: Mapping[int, tuple[str, str]] = {
@@ -69,9 +69,9 @@ class GraphSimulator(Simulator):
         limit: tuple[int, float] = (10_000, 600.0),
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._seed, self._now = seed, now
         self.tenant = Tenant(seed, now)
-        self.store = seeded.fill(now, seed)
+        self.store = Store(now, seed)
+        seeded.fill(self.store)
         self._throttle = Throttle(*limit, now)
         self._login = Login(self.tenant, self.store)
         super().__init__(
@@ -103,6 +103,10 @@ class GraphSimulator(Simulator):
         assert found is not None, "delivery opens the mailbox"
         return found.id_of(item, lasting=True)
 
+    def stand_in(self, message_id: str) -> None:
+        """Have a draft of this id in the client's mailbox, where there is no message of it."""
+        self.store.open(seeded.MAILBOX, "").stand_in(message_id)
+
     def token(self, *permissions: str, mailbox: str = seeded.MAILBOX, lifetime_s: float = DAY_S) -> str:
         """Return a token as a client would get one.
 
@@ -133,8 +137,8 @@ class GraphSimulator(Simulator):
         }
 
     def _fresh(self) -> None:
-        fresh = seeded.fill(self._now, self._seed)
-        self.store.__dict__.update(fresh.__dict__)
+        self.store.clear()
+        seeded.fill(self.store)
         self._throttle.reset()
         self._login.reset()
 
@@ -254,9 +258,9 @@ def _ids(scope: Scope) -> dict[str, str]:
 
 
 def _shown(mailbox: Mailbox) -> dict[str, list[Any]]:
-    """The messages of a mailbox by folder, without what a change and its undo leave behind."""
+    """What the owner of a mailbox can see of it, without when it was changed last."""
     found: dict[str, list[Any]] = {}
-    for item in sorted(mailbox.items.values(), key=_number):
+    for item in sorted(mailbox.within(None), key=_number):
         kept = {name: value for name, value in item.content.items() if name != "lastModifiedDateTime"}
         found.setdefault(item.folder, []).append({"number": item.number, **kept})
     return found
@@ -264,16 +268,3 @@ def _shown(mailbox: Mailbox) -> dict[str, list[Any]]:
 
 def _number(item: Item) -> int:
     return item.number
-
-
-def build(seed: int = 0, faults: Faults | None = None) -> GraphSimulator:
-    """Return a simulator, seeded.
-
-    Args:
-        seed: of ids, secrets and faults.
-        faults: what goes wrong.
-    """
-    return GraphSimulator(seed=seed, faults=faults)
-
-
-__all__ = ["SEEDS", "GraphSimulator", "Store", "build"]

@@ -1,5 +1,6 @@
 """The published description of what the simulator answers, built from the table of operations."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ _NULLABLE: Schema = {"type": ["string", "null"]}
 _BOOL: Schema = {"type": "boolean"}
 
 
+@functools.cache
 def document() -> Schema:
     """Return the description, OpenAPI 3.1."""
     paths: dict[str, Any] = {}

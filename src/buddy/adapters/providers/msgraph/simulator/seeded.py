@@ -1,6 +1,5 @@
 """What a simulated tenant begins with: two people, and five mails in the first one's inbox."""
 
-from collections.abc import Callable
 from typing import Any
 
 from buddy.adapters.providers.msgraph.simulator.store import Store
@@ -53,14 +52,8 @@ _MAILS: tuple[tuple[Any, ...], ...] = (
 )
 
 
-def fill(now: Callable[[], float], seed: int) -> Store:
-    """Return a tenant's mailboxes as they are at the beginning.
-
-    Args:
-        now: seconds since the epoch.
-        seed: of the ids.
-    """
-    store = Store(now, seed)
+def fill(store: Store) -> None:
+    """Put into a tenant what it begins with."""
     for address, name in _PEOPLE:
         store.open(address, name)
     mailbox = store.open(MAILBOX, "")
@@ -75,11 +68,10 @@ def fill(now: Callable[[], float], seed: int) -> Store:
                 "from": sender,
                 "sender": sender,
                 "toRecipients": [mailbox.as_recipient],
-                "internetMessageId": f"<seeded-{seed}-{place}@{address.partition('@')[2]}>",
+                "internetMessageId": f"<seeded-{store.seed}-{place}@{address.partition('@')[2]}>",
                 "isRead": False,
                 "isDraft": False,
                 **more,
             },
             "inbox",
         )
-    return store

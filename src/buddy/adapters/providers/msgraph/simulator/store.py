@@ -104,6 +104,7 @@ class Mailbox:
         self.items: dict[int, Item] = {}
         self._now = now
         self._ids: dict[str, int] = {}
+        self._named: dict[int, str] = {}
         self._folders = {identifiers.folder(self.key, name): name for name in FOLDERS}
         self._threads: dict[str, str] = {}
         self._lengths: Counter[str] = Counter()
@@ -126,7 +127,7 @@ class Mailbox:
             item_id: regular or lasting.
             folder: well-known name of where it must lie, None for anywhere.
         """
-        if not identifiers.is_item(item_id):
+        if item_id not in self._ids and not identifiers.is_item(item_id):
             malformed_id()
         found = self.items.get(self._ids.get(item_id, -1))
         if found is None or (folder is not None and found.folder != folder):
@@ -135,9 +136,19 @@ class Mailbox:
 
     def id_of(self, item: Item, lasting: bool) -> str:
         """The id of a message, in the form that the client asked for."""
+        if item.number in self._named:
+            return self._named[item.number]
         if lasting:
             return identifiers.lasting(self.key, item.number)
         return identifiers.regular(self.key, item.number, item.moves)
+
+    def stand_in(self, item_id: str) -> None:
+        """Have a draft of this id where there is no message of it, for rehearsals that need one."""
+        if item_id in self._ids:
+            return
+        item = self.add({"subject": "A message", "toRecipients": [self.as_recipient]}, "drafts")
+        self._named[item.number] = item_id
+        self._ids[item_id] = item.number
 
     def folder(self, folder_id: str) -> str:
         """The well-known name of a folder, given that or its id."""
@@ -206,7 +217,8 @@ class Mailbox:
 
     def move(self, item: Item, folder: str) -> Item:
         """Put a message into another folder; its regular id changes."""
-        del self._ids[self.id_of(item, False)]
+        if item.number not in self._named:
+            del self._ids[self.id_of(item, False)]
         return self._touch(item, folder=folder, moves=item.moves + 1)
 
     def copy(self, item: Item, folder: str) -> Item:
@@ -255,6 +267,11 @@ class Store:
         self.seed = seed
         self.now = now
         self._mailboxes: dict[str, Mailbox] = {}
+
+    def clear(self) -> None:
+        """Take away every mailbox and what was sent."""
+        self.sent.clear()
+        self._mailboxes.clear()
 
     def open(self, address: str, name: str) -> Mailbox:
         """Add a mailbox, or return the one of that address."""
