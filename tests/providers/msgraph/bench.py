@@ -10,11 +10,11 @@ from buddy.adapters.providers.base.api import Api, Bearer, Patience, real_transp
 from buddy.adapters.providers.base.credentials import Access
 from buddy.adapters.providers.base.serving import running
 from buddy.adapters.providers.base.tools import Asked, OfferedTool
-from buddy.adapters.providers.base.transport import ModeTransport
+from buddy.adapters.providers.base.transport import ModeTransport, SimulatorTransport
 from buddy.adapters.providers.msgraph import wire
 from buddy.adapters.providers.msgraph.allowed import ALLOWED
 from buddy.adapters.providers.msgraph.client import GraphClient
-from buddy.adapters.providers.msgraph.offers import OFFERS
+from buddy.adapters.providers.msgraph.contracts import OFFERS
 from buddy.adapters.providers.msgraph.once import SentOnce
 from buddy.adapters.providers.msgraph.simulator.app import GraphSimulator
 from buddy.model.mode import Mode
@@ -22,8 +22,11 @@ from buddy.model.outcome import Call
 from buddy.ports import CallContext
 
 OFFERED = {offer.contract.name: offer for offer in OFFERS}
+OWNER = "alex.rivera@contoso.example"
 COLLEAGUE = "sam.lee@contoso.example"
-HASTE = Patience(timeout_s=0.4, attempts=3, total_s=0.6, first_s=0.01, most_s=0.05)
+HASTE = Patience(timeout_s=5.0, attempts=2, total_s=0.6, first_s=0.01, most_s=0.02)
+STALLED_S = 0.1
+"""Seconds that a request is waited for which a test lets stall; the others may take their time."""
 NOTHING = Access(environ={})
 
 
@@ -97,6 +100,8 @@ class _Faulty(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._wrong.applies(request):
             request.headers["X-Buddy-Fault"] = self._wrong.fault
+            if self._wrong.fault.startswith("stall"):
+                request.extensions["timeout"] = {"connect": 5.0, "write": 5.0, "pool": 5.0, "read": STALLED_S}
         else:
             request.headers.pop("X-Buddy-Fault", None)
         return await self._inner.handle_async_request(request)
@@ -124,3 +129,32 @@ def asked(key: str = "key-1", mode: Mode = Mode.LIVE, **args: Any) -> Asked:
 
 def call(tool: str, key: str = "key-1", **args: Any) -> Call:
     return Call(tool=tool, args=args, agent="agent", run_id="run", step_id="step", idempotency_key=key)
+
+
+class Wire:
+    """Requests to a simulator in this process."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.simulator = GraphSimulator(**settings)
+        self.token = self.simulator.token()
+
+    async def __call__(self, method: str, path: str, **parts: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}", **parts.pop("headers", {})}
+        async with httpx.AsyncClient(
+            transport=SimulatorTransport(self.simulator), base_url="http://graph"
+        ) as http:
+            return await http.request(method, f"/v1.0{path}", headers=headers, **parts)
+
+    async def subjects(self, **options: str) -> list[str]:
+        answer = await self(
+            "GET", "/me/messages", params={f"${name}": value for name, value in options.items()}
+        )
+        assert answer.status_code == 200, answer.text
+        return [one["subject"] for one in answer.json()["value"]]
+
+    async def first(self, **headers: str) -> Any:
+        return (await self("GET", "/me/messages?$top=1", headers=headers)).json()["value"][0]
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]

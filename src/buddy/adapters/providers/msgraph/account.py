@@ -30,13 +30,11 @@ class Account(Struct, frozen=True, kw_only=True):
         auth: signs requests in.
         mailbox: address, empty for the signed-in person's own.
         base_url: of the vendor's interface.
-        secrets: that no output may show, as far as they are known beforehand.
     """
 
     auth: Auth
     mailbox: str
     base_url: str
-    secrets: tuple[str, ...]
 
 
 def load(access: Access) -> Account:
@@ -51,15 +49,13 @@ def load(access: Access) -> Account:
     found = credentials.look(NAME, ("client_id", *_OPTIONAL), access)
     mailbox, base_url = found.get("mailbox", ""), found.get("base_url", wire.BASE_URL)
     if "token" in found:
-        token = found["token"]
-        return Account(auth=Bearer(token), mailbox=mailbox, base_url=base_url, secrets=(token,))
+        return Account(auth=Bearer(found["token"]), mailbox=mailbox, base_url=base_url)
     secret = found.get("client_secret", "")
     names = ("client_id", "tenant_id", "mailbox") if secret else ("client_id",)
     found = credentials.load(NAME, names, access, optional=_OPTIONAL)
-    secrets = tuple(filter(None, (secret,)))
     tokens = TokenFile(_token_file(access, found["client_id"], secret))
-    auth = OAuth(_registration(found).exchange, tokens, secrets=secrets)
-    return Account(auth=auth, mailbox=mailbox, base_url=base_url, secrets=secrets)
+    auth = OAuth(_registration(found).exchange, tokens, secrets=(secret,))
+    return Account(auth=auth, mailbox=mailbox, base_url=base_url)
 
 
 def client(mode: Mode, access: Access) -> GraphClient:
@@ -75,12 +71,13 @@ def client(mode: Mode, access: Access) -> GraphClient:
     if mode is Mode.MOCK:
         return simulated(GraphSimulator())
     account = load(access)
+    return GraphClient(lambda: connection(mode, account), account.mailbox)
 
-    def connect() -> Api:
-        guard = ModeTransport(mode, real=SentOnce(real_transport()), allow=ALLOWED, secrets=account.secrets)
-        return _api(account.base_url, guard, account.auth)
 
-    return GraphClient(connect, account.mailbox)
+def connection(mode: Mode, account: Account) -> Api:
+    """Return the vendor's interface under the guard of a mode."""
+    guard = ModeTransport(mode, real=SentOnce(real_transport()), allow=ALLOWED, secrets=account.auth.secrets)
+    return _api(account.base_url, guard, account.auth)
 
 
 def simulated(simulator: GraphSimulator) -> GraphClient:

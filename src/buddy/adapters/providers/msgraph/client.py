@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from buddy.adapters.providers.base.api import Api, pages
 from buddy.adapters.providers.base.errors import Conflict, NotFound, ProviderUnavailable, Uncertain
+from buddy.adapters.providers.base.sync import Sync
 from buddy.adapters.providers.msgraph import wire
 
 P = ParamSpec("P")
@@ -67,6 +68,11 @@ class GraphClient:
     def is_open(self) -> bool:
         """Whether the interface is open."""
         return self._opened is not None
+
+    @property
+    def sync(self) -> Any:
+        """The same client with methods that block."""
+        return Sync(self)
 
     def again(self) -> "GraphClient":
         """Return another client of the same mailbox that nobody entered."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Any
 
 from buddy.adapters.providers.base.credentials import Access
@@ -14,6 +15,9 @@ from buddy.adapters.providers.msgraph.simulator.app import GraphSimulator
 from buddy.errors import BuddyError, ChangedSince
 from buddy.model.mode import Mode
 from buddy.model.outcome import Change, Restored
+
+_EPOCH = 1_767_225_600.0
+"""The time in MOCK, so that the same call gives the same result."""
 
 LOOKS = 6
 PAUSE_S = 0.5
@@ -30,7 +34,8 @@ async def connect(asked: Asked, access: Access) -> AsyncIterator[GraphClient]:
         async with account.client(asked.mode, access) as client:
             yield client
         return
-    simulator = GraphSimulator()
+    seed = int.from_bytes(sha256(asked.key.encode()).digest()[:6])
+    simulator = GraphSimulator(seed=seed, now=lambda: _EPOCH)
     if "message_id" in asked.args:
         simulator.stand_in(str(asked.args["message_id"]))
     async with account.simulated(simulator) as client:

@@ -83,7 +83,7 @@ class GraphSimulator(Simulator):
             greeting=self._client_needs,
             reads=ALLOWED,
             faults=faults,
-            openapi=openapi.document(),
+            openapi=openapi.document(seeded.MAILBOX, self._example()),
         )
 
     def deliver(self, mailbox: str, subject: str, body: str, sender: str = "noreply@contoso.example") -> str:
@@ -129,6 +129,10 @@ class GraphSimulator(Simulator):
             "token": self.token(),
             "admin_url": f"{base_url}/_sim",
         }
+
+    def _example(self) -> str:
+        box = self.store.open(seeded.MAILBOX, "")
+        return box.id_of(box.within("inbox")[0], lasting=True)
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -268,3 +272,13 @@ def _shown(mailbox: Mailbox) -> dict[str, list[Any]]:
 
 def _number(item: Item) -> int:
     return item.number
+
+
+def simulator(seed: int = 0, faults: Faults | None = None) -> GraphSimulator:
+    """Return a simulator as it is served.
+
+    Args:
+        seed: of ids, secrets and faults.
+        faults: what goes wrong.
+    """
+    return GraphSimulator(seed=seed, faults=faults)

@@ -15,14 +15,20 @@ _NULLABLE: Schema = {"type": ["string", "null"]}
 _BOOL: Schema = {"type": "boolean"}
 
 
-@functools.cache
-def document() -> Schema:
-    """Return the description, OpenAPI 3.1."""
+@functools.lru_cache(maxsize=8)
+def document(user: str, item: str) -> Schema:
+    """Return the description, OpenAPI 3.1.
+
+    Args:
+        user: address of a mailbox, as an example.
+        item: id of a message in it, as an example.
+    """
+    examples = {"user": user, "item": item, "folder": "inbox"}
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         for prefix in ("/v1.0/me", "/v1.0/users/{user}"):
             path = f"{prefix}/{operation.path}" if operation.path else prefix
-            paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, path)
+            paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, path, examples)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Microsoft Graph mail, as simulated by Buddy", "version": "1.0"},
@@ -35,14 +41,14 @@ def document() -> Schema:
     }
 
 
-def _operation(operation: Operation, path: str) -> Schema:
+def _operation(operation: Operation, path: str, examples: Mapping[str, str]) -> Schema:
     answers = {str(status): _json("Error", "Refused.") for status in (400, 401, 403, 404, 413, 429)}
     if operation.run in (operations.update, operations.delete):
         answers["412"] = _json("Error", "Changed since.")
     answers |= _success(operation)
     found: Schema = {
         "summary": (operation.run.__doc__ or f"Answer by {operation.path.rpartition('/')[2]}.").strip(),
-        "parameters": [*_in_path(path), *_in_query(operation)],
+        "parameters": [*_in_path(path, examples), *_in_query(operation)],
         "responses": answers,
         "x-permissions": list(operation.permissions),
     }
@@ -79,9 +85,12 @@ def _json(name: str, words: str) -> Schema:
     return {"description": words, "content": {"application/json": {"schema": schema}}}
 
 
-def _in_path(path: str) -> list[Schema]:
+def _in_path(path: str, examples: Mapping[str, str]) -> list[Schema]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    return [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": _TEXT, "example": examples[name]}
+        for name in names
+    ]
 
 
 def _in_query(operation: Operation) -> list[Schema]:
