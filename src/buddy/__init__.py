@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from buddy.model.sandbox import SandboxResult as SandboxResult
     from buddy.ports import CallContext as CallContext
     from buddy.wiring.providers import get_gohighlevel_client as get_gohighlevel_client
+    from buddy.wiring.providers import get_msgraph_client as get_msgraph_client
     from buddy.wiring.sandbox import Sandbox as Sandbox
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ _HOMES = {
     "ToolError": "buddy.errors",
     "ToolPermissionError": "buddy.errors",
     "get_gohighlevel_client": "buddy.wiring.providers",
+    "get_msgraph_client": "buddy.wiring.providers",
     "tool": "buddy.adapters.tools.decorator",
 }
 

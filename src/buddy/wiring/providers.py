@@ -17,6 +17,7 @@ from buddy.wiring.session import environment_dry_run
 
 if TYPE_CHECKING:
     from buddy.adapters.providers.gohighlevel.client import GoHighLevelClient
+    from buddy.adapters.providers.msgraph.client import GraphClient
 
 
 def simulated() -> list[str]:
@@ -111,6 +112,39 @@ def get_gohighlevel_client() -> "GoHighLevelClient":
         else module.GoHighLevelClient(module.account(access(os.environ)))
     )
     return client
+
+
+def get_msgraph_client() -> "GraphClient":
+    """Return a client of Microsoft Graph mail: of a simulator where `DRY_RUN` is set, else of the vendor.
+
+    Raises:
+        AuthError: names the credentials that are missing.
+        BadInput: the extra is not installed.
+    """
+    module = _module(PROVIDERS["msgraph"], "buddy.adapters.providers.msgraph.account")
+    from buddy.model.mode import Mode
+
+    mode = Mode.MOCK if environment_dry_run() else Mode.LIVE
+    client: GraphClient = module.client(mode, access(os.environ))
+    return client
+
+
+def sign_in(name: str, show: Callable[[str], object]) -> None:
+    """Let a person sign in to a provider, and keep what that gives in Buddy's home.
+
+    Args:
+        name: of the provider.
+        show: is given what the person has to do.
+
+    Raises:
+        BadInput: nobody signs in to that provider, or the extra is not installed.
+        AuthError: what is needed to sign in is missing, or the person declined.
+    """
+    logins = [one for one, provider in PROVIDERS.items() if provider.login]
+    if name not in logins:
+        raise BadInput(f"providers login: expected one of {', '.join(logins)}, found {name!r}")
+    module = _module(PROVIDERS[name], PROVIDERS[name].login)
+    asyncio.run(module.sign_in(access(os.environ), show))
 
 
 def _module(provider: Provider, name: str) -> ModuleType:

@@ -12,12 +12,14 @@ class Provider(Struct, frozen=True, kw_only=True):
         contracts: module with `OFFERS`, which needs no more than the default install.
         simulator: module with `simulator(seed, faults)` and `SEED_RATES`; empty where there is none.
         health: module with `async check(access) -> Health`; empty where nothing can be checked.
+        login: module with `async sign_in(access, show)`; empty where nobody signs in.
         extra: of this package, which all but the contracts need.
     """
 
     contracts: str
     simulator: str = ""
     health: str = ""
+    login: str = ""
     extra: str = "providers"
 
 
@@ -27,6 +29,12 @@ PROVIDERS: Mapping[str, Provider] = {
         contracts=f"{_HERE}.gohighlevel.contracts",
         simulator=f"{_HERE}.gohighlevel.simulator.app",
         health=f"{_HERE}.gohighlevel.health",
+    ),
+    "msgraph": Provider(
+        contracts=f"{_HERE}.msgraph.contracts",
+        simulator=f"{_HERE}.msgraph.simulator.app",
+        health=f"{_HERE}.msgraph.health",
+        login=f"{_HERE}.msgraph.login",
     ),
 }
 """Name -> provider, in the order in which tools and checks list them."""

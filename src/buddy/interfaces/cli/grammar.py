@@ -333,6 +333,11 @@ def _providers(commands: Commands) -> None:
     group = _group(commands, "providers", "the services that have tools built in", "providers check")
     _leaf(group, "check", providers.check, "say of each whether it can be used from here", "providers check")
     leaf = _leaf(
+        group, "login", providers.login, "let a person sign in, by a code on another device",
+        "providers login msgraph",
+    )  # fmt: skip
+    leaf.add_argument("name", metavar="NAME", help="of the service: msgraph")
+    leaf = _leaf(
         commands, "simulate", providers.simulate, "serve a simulated service until it is stopped",
         "simulate gohighlevel --port 8081 --faults seeds",
     )  # fmt: skip

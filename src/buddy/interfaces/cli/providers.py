@@ -31,6 +31,19 @@ def _word(fact: bool | None) -> str:
     return "?" if fact is None else "yes" if fact else "no"
 
 
+def login(args: argparse.Namespace) -> int:
+    """Let a person sign in; what they have to do is said on standard error."""
+    from buddy import wiring
+    from buddy.interfaces.cli.printing import emit, warn
+
+    wiring.sign_in(args.name, warn)
+    if args.json:
+        emit({"provider": args.name, "signed_in": True})
+    else:
+        print(f"signed in to {args.name}")
+    return 0
+
+
 def simulate(args: argparse.Namespace) -> int:
     """Serve a simulated service; the first line says all that a client needs."""
     import sys

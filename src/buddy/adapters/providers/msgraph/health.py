@@ -30,6 +30,8 @@ async def check(access: Access) -> Health:
         await account.client(Mode.DRY_RUN, access).test_connection()
     except AuthError as problem:
         found = unwell(NAME, problem, scopes)
+        if problem.status is None:  # it was not even asked: nobody is signed in
+            return replace(found, reachable=None)
         return replace(found, token_valid=True) if problem.status == 403 else found
     except ProviderError as problem:
         return unwell(NAME, problem, scopes)
