@@ -29,7 +29,7 @@ def test_every_command_of_the_specification_is_there() -> None:
         "approvals": "list show approve deny",
         "breaker": "list close",
         "keys": "create show",
-        "providers": "check",
+        "providers": "check login",
         "tools": "list show validate",
         "sandbox": "run doctor",
     }
