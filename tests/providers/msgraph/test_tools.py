@@ -7,16 +7,17 @@ import pytest
 
 from buddy.adapters.providers.base.errors import AuthError, Captured, Conflict, NotFound, ProviderUnavailable
 from buddy.adapters.providers.base.tools import PLACEHOLDER, OfferedTool
-from buddy.adapters.providers.msgraph.operations import OPERATIONS
+from buddy.adapters.providers.msgraph.operations import OPERATIONS, mark
 from buddy.core import schemas
 from buddy.core.catalogue import validate
 from buddy.errors import BuddyError, ChangedSince
 from buddy.model.mode import Mode, Undo
 from buddy.model.outcome import Restored
-from providers.msgraph.bench import COLLEAGUE, NOTHING, OFFERED, Served, call, context
+from providers.msgraph.bench import COLLEAGUE, NOTHING, OFFERED, Served, asked, call, context
 
 MAIL = {"to": [COLLEAGUE], "subject": "Hello", "body": "Are you in on Friday?"}
 ARGS: dict[str, dict[str, Any]] = {
+    "msgraph.test_connection": {},
     "msgraph.list": {},
     "msgraph.search": {"query": "dental"},
     "msgraph.get": {"message_id": "some id"},
@@ -170,11 +171,19 @@ async def test_one_key_sends_one_mail_however_often_and_another_key_another(grap
 
 async def test_a_call_that_died_between_draft_and_send_goes_on_with_its_draft(graph: Served) -> None:
     async with graph.client() as client:
-        draft = await client.create_draft(**MAIL, key="key-1")
+        draft = await client.create_draft(**MAIL, key=mark(asked(**MAIL)))
     sent = await graph.tool("msgraph.send").live(MAIL, context(Mode.LIVE))
     assert sent["id"] == draft["id"]
     assert len(graph.sent) == 1
     assert graph.simulator.layer.counts.by["POST /v1.0/me/messages"] == 1
+
+
+async def test_a_mail_whose_arguments_were_edited_since_is_not_the_draft_of_before(graph: Served) -> None:
+    async with graph.client() as client:
+        await client.create_draft(**MAIL, key=mark(asked(**MAIL)))
+    edited = {**MAIL, "subject": "Good morning"}
+    await graph.tool("msgraph.send").live(edited, context(Mode.LIVE))
+    assert [one.subject for one in graph.sent] == ["Good morning"]
 
 
 async def test_sent_mail_is_there_for_the_receiver_without_the_senders_mark(graph: Served) -> None:

@@ -1,6 +1,7 @@
 """Which mailbox, with which credentials: from the environment, the keyring or Buddy's home."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -12,12 +13,14 @@ from buddy.adapters.providers.base.oauth import OAuth, TokenFile
 from buddy.adapters.providers.base.transport import ModeTransport, SimulatorTransport
 from buddy.adapters.providers.msgraph import wire
 from buddy.adapters.providers.msgraph.allowed import ALLOWED
-from buddy.adapters.providers.msgraph.auth import Registration
 from buddy.adapters.providers.msgraph.client import GraphClient
 from buddy.adapters.providers.msgraph.once import SentOnce
 from buddy.adapters.providers.msgraph.simulator.app import GraphSimulator
 from buddy.adapters.providers.msgraph.simulator.seeded import MAILBOX
 from buddy.model.mode import Mode
+
+if TYPE_CHECKING:
+    from buddy.adapters.providers.msgraph.auth import Registration
 
 NAME = "msgraph"
 _OPTIONAL = ("token", "client_secret", "mailbox", "tenant_id", "base_url", "login_url")
@@ -91,7 +94,7 @@ def simulated(simulator: GraphSimulator) -> GraphClient:
     return GraphClient(connect, MAILBOX)
 
 
-def registration(access: Access) -> tuple[Registration, TokenFile]:
+def registration(access: Access) -> "tuple[Registration, TokenFile]":
     """Return what a person signs in to, and where the tokens are kept then.
 
     Raises:
@@ -101,7 +104,10 @@ def registration(access: Access) -> tuple[Registration, TokenFile]:
     return _registration(found), TokenFile(_token_file(access, found["client_id"], ""))
 
 
-def _registration(found: dict[str, str]) -> Registration:
+def _registration(found: dict[str, str]) -> "Registration":
+    # Imported here because MSAL's own dependencies open a socket when they are imported, and MOCK opens none.
+    from buddy.adapters.providers.msgraph.auth import Registration
+
     return Registration(
         found.get("tenant_id", "common"),
         found["client_id"],

@@ -93,6 +93,12 @@ _LIMIT = {"type": "integer", "minimum": 1, "maximum": 500}
 
 OFFERS: tuple[Offer, ...] = (
     _read(
+        "msgraph.test_connection",
+        "Say whether the mailbox can be read.",
+        _args({}, ()),
+        {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]},
+    ),
+    _read(
         "msgraph.list",
         "List the messages of a folder, newest first.",
         _args({"folder": {"type": "string"}, "limit": _LIMIT, "unread_only": {"type": "boolean"}}, ()),

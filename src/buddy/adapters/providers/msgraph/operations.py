@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
 
+import msgspec
+
 from buddy.adapters.providers.base.credentials import Access
 from buddy.adapters.providers.base.errors import CapturedRequest, NotFound
 from buddy.adapters.providers.base.tools import PLACEHOLDER, Asked, Operation
@@ -42,6 +44,19 @@ async def connect(asked: Asked, access: Access) -> AsyncIterator[GraphClient]:
         yield client
 
 
+def mark(asked: Asked) -> str:
+    """Return what tells the mail of a call from others: its key and its arguments.
+
+    A person may edit the arguments between two attempts of a call; what the first left is another mail then.
+    """
+    args = msgspec.json.encode(dict(asked.args), order="sorted")
+    return f"{asked.key}-{sha256(args).hexdigest()[:12]}"
+
+
+async def _test(client: GraphClient, asked: Asked) -> Any:
+    return await client.test_connection()
+
+
 async def _list(client: GraphClient, asked: Asked) -> Any:
     return {"messages": await client.get_messages(**asked.args)}
 
@@ -55,7 +70,7 @@ async def _get(client: GraphClient, asked: Asked) -> Any:
 
 
 async def _draft(client: GraphClient, asked: Asked) -> Any:
-    made = await client.create_draft(**asked.args, key=asked.key)
+    made = await client.create_draft(**asked.args, key=mark(asked))
     names = ("id", "changeKey", "subject", "toRecipients", "internetMessageId", "conversationId", "isDraft")
     return {name: made.get(name) for name in names}
 
@@ -69,7 +84,7 @@ async def _draft_described(
 
 
 async def _draft_undone(client: GraphClient, asked: Asked, result: Any) -> Restored:
-    found = await client.find_by_key(asked.key)
+    found = await client.find_by_key(mark(asked))
     if found is None:
         return Restored(verified=True)
     if not found["isDraft"]:
@@ -77,11 +92,11 @@ async def _draft_undone(client: GraphClient, asked: Asked, result: Any) -> Resto
     if isinstance(result, Mapping) and found["changeKey"] != result["changeKey"]:
         raise ChangedSince(f"the draft {found['subject']!r} was changed by somebody else")
     await client.purge_message(found["id"])
-    return Restored(verified=await client.find_by_key(asked.key) is None)
+    return Restored(verified=await client.find_by_key(mark(asked)) is None)
 
 
 async def _made(client: GraphClient, asked: Asked) -> bool | None:
-    return await client.find_by_key(asked.key) is not None
+    return await client.find_by_key(mark(asked)) is not None
 
 
 async def _send_draft(client: GraphClient, asked: Asked) -> Any:
@@ -110,7 +125,7 @@ async def _send_draft_probe(client: GraphClient, asked: Asked) -> bool | None:
 
 
 async def _send(client: GraphClient, asked: Asked) -> Any:
-    return await client.send_email(**asked.args, key=asked.key)
+    return await client.send_email(**asked.args, key=mark(asked))
 
 
 async def _send_described(
@@ -121,11 +136,11 @@ async def _send_described(
 
 
 async def _send_probe(client: GraphClient, asked: Asked) -> bool | None:
-    return await _gone(lambda: client.find_by_key(asked.key))
+    return await _gone(lambda: client.find_by_key(mark(asked)))
 
 
 async def _reply(client: GraphClient, asked: Asked) -> Any:
-    return await client.reply_to_message(**asked.args, key=asked.key)
+    return await client.reply_to_message(**asked.args, key=mark(asked))
 
 
 async def _reply_described(
@@ -261,6 +276,7 @@ def _known(result: Any) -> Mapping[str, Any]:
 
 
 OPERATIONS: Mapping[str, Operation] = {
+    "msgraph.test_connection": Operation(act=_test),
     "msgraph.list": Operation(act=_list),
     "msgraph.search": Operation(act=_search),
     "msgraph.get": Operation(act=_get),
