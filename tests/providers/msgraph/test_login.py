@@ -148,6 +148,24 @@ async def test_a_person_who_declines_is_not_signed_in(graph: Served, tmp_path: P
         await sign_in(person(graph, tmp_path), read)  # type: ignore[arg-type]
 
 
+async def test_a_sign_in_that_is_given_up_asks_no_more(graph: Served, tmp_path: Path) -> None:
+    shown = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def show(message: str) -> None:
+        loop.call_soon_threadsafe(shown.set)
+
+    waiting = asyncio.create_task(sign_in(person(graph, tmp_path), show))
+    await shown.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    asked = token_requests(graph)
+    await asyncio.sleep(1.5)
+    assert token_requests(graph) <= asked + 1, "one may have been on its way"
+    assert kept(tmp_path) == []
+
+
 async def test_a_refresh_token_that_nobody_knows_says_that_signing_in_was_refused(
     graph: Served, tmp_path: Path
 ) -> None:

@@ -91,8 +91,15 @@ class Registration:
         asked_at = time.time()
         try:
             found = await asyncio.to_thread(work)
+        except asyncio.CancelledError:
+            await bridge.stop()  # or the thread would wait for the person until the code expires
+            raise
+        except httpx.HTTPError as problem:
+            why = f"{self._login_url}: {problem} ({type(problem).__name__})"
+            raise ProviderUnavailable(f"msgraph: signing in failed: {why}", unsent=True) from problem
         except ValueError as problem:  # MSAL's word for an authority that does not answer as one
-            raise ProviderUnavailable(f"msgraph: signing in failed: {_first_line(str(problem))}") from problem
+            why = _first_line(str(problem))
+            raise ProviderUnavailable(f"msgraph: signing in failed: {why}", unsent=True) from problem
         if "access_token" not in found:
             raise _refused(found)
         return Tokens(
@@ -122,6 +129,15 @@ class _Bridge:
 
     def __init__(self, http: httpx.AsyncClient, loop: asyncio.AbstractEventLoop, login_url: str) -> None:
         self._http, self._loop, self._login_url = http, loop, login_url
+        self._stopped = False
+        self._asking: asyncio.Task[Any] | None = None
+
+    async def stop(self) -> None:
+        """Let no more requests out, and end the one that is under way: nobody waits for the answer."""
+        self._stopped = True
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
 
     def get(self, url: str, params: Any = None, headers: Any = None, **kwargs: Any) -> _Answer:
         answer = self._send("GET", url, params=params, headers=headers)
@@ -138,8 +154,16 @@ class _Bridge:
 
     def _send(self, method: str, url: str, **parts: Any) -> httpx.Response:
         here = url.replace(AUTHORITY, self._login_url, 1)
-        work = self._http.request(method, here, **parts)
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self._ask(method, here, parts), self._loop).result()
+
+    async def _ask(self, method: str, url: str, parts: Mapping[str, Any]) -> httpx.Response:
+        if self._stopped:
+            raise ConnectionAbortedError("nobody waits for this sign-in any more")
+        self._asking = asyncio.current_task()
+        try:
+            return await self._http.request(method, url, **parts)
+        finally:
+            self._asking = None
 
 
 def _refused(found: Mapping[str, Any]) -> AuthError:
