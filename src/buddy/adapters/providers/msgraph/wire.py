@@ -4,7 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from buddy.adapters.providers.base.errors import Conflict, NotFound, ProviderError, by_status
+from buddy.adapters.providers.base.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    ProviderError,
+    by_status,
+)
 
 BASE_URL = "https://graph.microsoft.com/v1.0"
 AUTHORITY = "https://login.microsoftonline.com"
@@ -46,7 +52,13 @@ def owner(mailbox: str) -> str:
 
 
 def segment(name: str) -> str:
-    """Return an id as one segment of a path."""
+    """Return an id as one segment of a path.
+
+    Raises:
+        InvalidRequest: it is a step in a path and would lead to another address.
+    """
+    if name in ("", ".", ".."):
+        raise InvalidRequest(f"expected an id, found {name!r}")
     return quote(name, safe="")
 
 
