@@ -50,7 +50,7 @@ class Served:
         self,
         mode: Mode = Mode.LIVE,
         *,
-        wrong: "Wrong | None" = None,
+        wrong: Any = None,
         token: str = "",
         patience: Patience = HASTE,
     ) -> GraphClient:

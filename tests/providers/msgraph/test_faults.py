@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from buddy.adapters.providers.base import errors
@@ -182,6 +183,38 @@ async def test_an_order_that_is_carried_out_late_does_not_send_a_second_mail(too
         await asyncio.sleep(0.8)
         assert graph.simulator.layer.counts.faults["stall"] == 1
         assert len(graph.sent) == 1
+
+
+class LandsFirst:
+    """An order of before that the vendor carries out just before the one that is sent now."""
+
+    def __init__(self, graph: Served) -> None:
+        self._graph = graph
+
+    def over(self, inner: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+        return _Landing(inner, self._graph)
+
+
+class _Landing(httpx.AsyncBaseTransport):
+    def __init__(self, inner: httpx.AsyncBaseTransport, graph: Served) -> None:
+        self._inner, self._graph = inner, graph
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/send"):
+            store = self._graph.simulator.store
+            box = next(iter(store.mailboxes()))
+            store.send(box, box.within("drafts")[0])
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+@pytest.mark.parametrize("tool", ["msgraph.send", "msgraph.reply"])
+async def test_a_mail_that_leaves_by_the_order_of_before_counts_as_sent(graph: Served, tool: str) -> None:
+    args = await args_of(tool, graph)
+    assert await act(graph.client(wrong=LandsFirst(graph)), tool, args) is None
+    assert len(graph.sent) == 1
 
 
 @pytest.mark.parametrize(("tool", "method", "end"), [("msgraph.send", "POST", "/send"), READS[0]])
