@@ -42,7 +42,7 @@ def document(user: str, item: str) -> Schema:
 
 
 def _operation(operation: Operation, path: str, examples: Mapping[str, str]) -> Schema:
-    answers = {str(status): _json("Error", "Refused.") for status in (400, 401, 403, 404, 413, 429)}
+    answers = {str(status): _json("Error", "Refused.") for status in (400, 401, 403, 404, 405, 413, 429)}
     if operation.run in (operations.update, operations.delete):
         answers["412"] = _json("Error", "Changed since.")
     answers |= _success(operation)
