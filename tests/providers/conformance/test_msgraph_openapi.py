@@ -60,7 +60,7 @@ def test_schemathesis_finds_no_server_error_and_no_undocumented_answer(tmp_path:
         command = [
             *(str(PROGRAM), "run", str(file), "--url", graph.base),
             *("--header", f"Authorization: Bearer {graph.simulator.token()}"),
-            *("--checks", CHECKS, "--phases", "fuzzing", "--max-examples", "15", "--warnings", "off"),
+            *("--checks", CHECKS, "--phases", "fuzzing", "--max-examples", "10", "--warnings", "off"),
             *("--generation-deterministic", "--continue-on-failure"),
         ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
