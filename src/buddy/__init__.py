@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from buddy.model.sandbox import SandboxPolicy as SandboxPolicy
     from buddy.model.sandbox import SandboxResult as SandboxResult
     from buddy.ports import CallContext as CallContext
+    from buddy.wiring.providers import get_gohighlevel_client as get_gohighlevel_client
+    from buddy.wiring.providers import get_msgraph_client as get_msgraph_client
     from buddy.wiring.sandbox import Sandbox as Sandbox
 
 __version__ = "0.1.0"
@@ -59,6 +61,8 @@ _HOMES = {
     "Tool": "buddy.adapters.tools.decorator",
     "ToolError": "buddy.errors",
     "ToolPermissionError": "buddy.errors",
+    "get_gohighlevel_client": "buddy.wiring.providers",
+    "get_msgraph_client": "buddy.wiring.providers",
     "tool": "buddy.adapters.tools.decorator",
 }
 

@@ -38,6 +38,8 @@ PUBLIC = [
     "ToolError",
     "ToolPermissionError",
     "__version__",
+    "get_gohighlevel_client",
+    "get_msgraph_client",
     "tool",
 ]
 HEAVY = {"asyncio", "msgspec", "jsonschema_rs", "rich", "sqlite3"}

@@ -26,6 +26,14 @@ from buddy.wiring.looking import (
     violations,
     wrong_edit,
 )
+from buddy.wiring.providers import (
+    check_providers,
+    get_gohighlevel_client,
+    get_msgraph_client,
+    sign_in,
+    simulate,
+    simulated,
+)
 from buddy.wiring.session import RunResult, Session, home, settings
 from buddy.wiring.signing import KeyTold, create_key, show_key
 
@@ -41,10 +49,13 @@ __all__ = [
     "Session",
     "cancel",
     "check",
+    "check_providers",
     "create_key",
     "demo",
     "expect_whole",
     "folder_of",
+    "get_gohighlevel_client",
+    "get_msgraph_client",
     "home",
     "json_object",
     "plan_objects",
@@ -56,6 +67,9 @@ __all__ = [
     "run",
     "settings",
     "show_key",
+    "sign_in",
+    "simulate",
+    "simulated",
     "tools",
     "verify",
     "violations",

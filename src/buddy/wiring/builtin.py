@@ -1,6 +1,7 @@
-"""The tools that are always loaded beside those of files: `python.execute`."""
+"""The tools that are always loaded beside those of files: `python.execute` and those of the providers."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ from buddy.model.sandbox import (
 )
 from buddy.model.violations import NAME as LOG
 from buddy.ports import CallContext
+from buddy.wiring.offered import offered
 
 EXECUTE = "python.execute"
 
@@ -244,7 +246,7 @@ class Loaded(LoadedTools, frozen=True, kw_only=True):
 def tools(files: Sequence[str], config: ExecutionConfig, given: Sequence[Any] = ()) -> Loaded:
     """Load tool files, tools that are Python objects already, and Buddy's own."""
     sandboxes = Sandboxes(config.sandbox)
-    own = [python_execute(sandboxes)]
+    own = [python_execute(sandboxes), *offered(os.environ)]
     loaded = load(files, given, builtin=own, seed=config.seed, inline=config.clock == "virtual")
     return Loaded(
         toolbox=loaded.toolbox,

@@ -42,6 +42,7 @@ from buddy.projections.phrases import command
 from buddy.wiring.builtin import Loaded, with_policy_placed
 from buddy.wiring.calls import OpenCalls
 from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
+from buddy.wiring.offered import without_credentials
 from buddy.wiring.signing import Seal, placed
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ def settings(
     config_file: Path | None, flags: dict[str, Any], pairs: dict[str, Any] | None = None
 ) -> tuple[ExecutionConfig, list[str]]:
     """Return the configuration in force, and warnings: flags over environment over file over defaults."""
-    return load_settings(config_file, os.environ, flags, pairs)
+    return load_settings(config_file, without_credentials(os.environ), flags, pairs)
 
 
 def environment_dry_run() -> bool:

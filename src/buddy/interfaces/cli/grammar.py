@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from buddy import __version__
-from buddy.interfaces.cli import approvals, checks, inspection, keys, runs, sandbox, system, tools
+from buddy.interfaces.cli import approvals, checks, inspection, keys, providers, runs, sandbox, system, tools
 from buddy.interfaces.cli.parser import COMMAND, Parser
 
 Command = Callable[[argparse.Namespace], int]
@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     _system(commands)
     _tools(commands)
     _sandbox(commands)
+    _providers(commands)
     return top
 
 
@@ -326,6 +327,29 @@ def _sandbox(commands: Commands) -> None:
 
 def _require(leaf: argparse.ArgumentParser, told: str) -> None:
     leaf.add_argument("--require", choices=("full", "standard"), default="standard", help=told)
+
+
+def _providers(commands: Commands) -> None:
+    group = _group(commands, "providers", "the services that have tools built in", "providers check")
+    _leaf(group, "check", providers.check, "say of each whether it can be used from here", "providers check")
+    leaf = _leaf(
+        group, "login", providers.login, "let a person sign in, by a code on another device",
+        "providers login msgraph",
+    )  # fmt: skip
+    leaf.add_argument("name", metavar="NAME", help="of the service: msgraph")
+    leaf = _leaf(
+        commands, "simulate", providers.simulate, "serve a simulated service until it is stopped",
+        "simulate gohighlevel --port 8081 --faults seeds",
+    )  # fmt: skip
+    leaf.add_argument("name", metavar="NAME", help="of the service: gohighlevel, ...")
+    leaf.add_argument("--host", metavar="HOST", default="127.0.0.1", help="address (default: 127.0.0.1)")
+    leaf.add_argument("--port", metavar="N", type=int, default=0, help="port (default: a free one)")
+    leaf.add_argument("--seed", metavar="N", type=int, default=0, help="of its data and faults (default: 0)")
+    leaf.add_argument(
+        "--faults", metavar="RATES", default="none",
+        help="none (default), seeds, or shares of the requests such as 429=0.05,500=0.02; lag=SECONDS",
+    )  # fmt: skip
+    leaf.add_argument("--latency", metavar="MS", default="0", help="of every answer: 20, or 20-200")
 
 
 def _several_files(leaf: argparse.ArgumentParser, *, required: bool) -> None:

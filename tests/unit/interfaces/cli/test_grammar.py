@@ -29,10 +29,12 @@ def test_every_command_of_the_specification_is_there() -> None:
         "approvals": "list show approve deny",
         "breaker": "list close",
         "keys": "create show",
+        "providers": "check login",
         "tools": "list show validate",
         "sandbox": "run doctor",
     }
     alone = "demo run check resume rollback cancel outputs verify explain resolve lock unlock status schema"
+    alone += " simulate"
     nested = [f"buddy {group} {name}" for group, names in groups.items() for name in names.split()]
     assert set(LEAVES) == {*(f"buddy {name}" for name in alone.split()), *nested}
 

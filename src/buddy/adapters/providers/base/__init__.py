@@ -1,0 +1,1 @@
+"""What all providers share: the guard under every request, errors, retries, credentials, simulators."""

@@ -1,0 +1,176 @@
+"""OAuth tokens that are used until they expire, refreshed once for all processes, and stored before use."""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from buddy.adapters.providers.base.errors import AuthError
+
+EARLY_S = 60.0
+"""Seconds before its expiry when a token is refreshed."""
+_PAUSE_S = 0.02
+
+
+class Tokens(Struct, frozen=True, kw_only=True):
+    """What a provider's token endpoint gave.
+
+    Attributes:
+        access: of requests.
+        refresh: gets the next; a provider may give another one each time.
+        expires_at: seconds since the epoch.
+    """
+
+    access: str
+    refresh: str = ""
+    expires_at: float = 0.0
+
+
+class TokenFile:
+    """Tokens on disk, for their owner alone, replaced whole or not at all.
+
+    Args:
+        path: of the file; its folder is made where it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Tokens | None:
+        """Return what was written last, None where nothing was.
+
+        Raises:
+            AuthError: the file is not one of ours, or not private.
+        """
+        try:
+            with open(self._path, "rb") as file:
+                if os.fstat(file.fileno()).st_mode & 0o077:
+                    raise AuthError(f"{self._path}: expected a private file; run chmod 600 on it")
+                return msgspec.json.decode(file.read(), type=Tokens)
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError:
+            raise AuthError(f"{self._path}: expected stored tokens, found another form") from None
+
+    def write(self, tokens: Tokens) -> None:
+        """Replace the file; durable when this returns."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        try:
+            with open(file, "wb") as out:
+                out.write(msgspec.json.encode(tokens))
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(name, self._path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Be the only one, in all processes, who refreshes: a refresh token that rotates works once."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    await asyncio.sleep(_PAUSE_S)
+            yield
+        finally:
+            os.close(file)
+
+
+Exchange = Callable[[httpx.AsyncClient, Tokens | None], Awaitable[Tokens]]
+"""The tokens so far -> the next ones, from the provider; raises `AuthError` where it gives none."""
+
+
+class OAuth:
+    """Signs requests in with an access token that is refreshed when it is due; `api.Auth`.
+
+    Args:
+        exchange: asks the provider for tokens.
+        file: where they are kept.
+        start: tokens to begin with where the file has none.
+        secrets: besides the tokens, that no output may show.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        file: TokenFile,
+        *,
+        start: Tokens | None = None,
+        secrets: Iterable[str] = (),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._exchange = exchange
+        self._file = file
+        self._start = start
+        self._now = now
+        self._seen = set(secrets)
+
+    async def headers(self, http: httpx.AsyncClient) -> Mapping[str, str]:
+        """Return the header with a token that is good for a while."""
+        tokens = self._known()
+        if tokens is None or not tokens.access or tokens.expires_at < self._now() + EARLY_S:
+            tokens = await self._next(http, tokens.access if tokens else "")
+        return {"Authorization": f"Bearer {tokens.access}"}
+
+    async def refresh(self, http: httpx.AsyncClient, refused: Mapping[str, str]) -> bool:
+        """Get another token than the refused one."""
+        await self._next(http, refused.get("Authorization", "").removeprefix("Bearer "))
+        return True
+
+    def secrets(self) -> Iterable[str]:
+        """Every token that was used."""
+        return tuple(self._seen)
+
+    def _known(self) -> Tokens | None:
+        tokens = self._file.read() or self._start
+        if tokens is not None:
+            self._seen.update(filter(None, (tokens.access, tokens.refresh)))
+        return tokens
+
+    async def _next(self, http: httpx.AsyncClient, spent: str) -> Tokens:
+        async with self._file.alone():
+            tokens = self._known()
+            good = tokens is not None and tokens.access != spent
+            if tokens is not None and good and tokens.expires_at >= self._now() + EARLY_S:
+                return tokens  # another call, or another process, refreshed while this one waited
+            fresh = await self._exchange(http, tokens)
+            self._file.write(fresh)  # before its first use: the old refresh token may be worth nothing now
+            self._seen.update(filter(None, (fresh.access, fresh.refresh)))
+            return fresh
+
+
+def refused(answer: httpx.Response, provider: str) -> AuthError:
+    """Return the error of a token endpoint that gave nothing; it shows the endpoint's own code alone."""
+    try:
+        said = answer.json()
+        code = said.get("error") or said.get("message") or "no reason given"
+    except (ValueError, AttributeError):
+        code = "no reason given"
+    shown = json.dumps(code)[:200]
+    return AuthError(
+        f"{provider}: signing in was refused ({answer.status_code}): {shown}", status=answer.status_code
+    )

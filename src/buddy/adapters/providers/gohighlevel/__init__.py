@@ -1,0 +1,1 @@
+"""GoHighLevel contacts (API v2, https://services.leadconnectorhq.com): client, tools, simulator."""
