@@ -305,8 +305,10 @@ def contract(files: list[str], given: list[Any] | None = None) -> Any:
 def test_it_is_always_loaded_and_comes_last(tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text("[tools.x]\nrisk = 'LOW'\nresources = ['x']\n")
     loaded = tools([str(tmp_path / "t.toml")], ExecutionConfig())
-    assert list(loaded.toolbox.names()) == ["x", EXECUTE]
-    assert loaded.builtin == {EXECUTE}
+    names = list(loaded.toolbox.names())
+    assert names[0] == "x"
+    assert set(names[1:]) == loaded.builtin
+    assert EXECUTE in loaded.builtin
     it = contract([]).contract
     assert (it.risk.value, it.effect.value, it.permissions) == ("LOW", "read", ())
 
