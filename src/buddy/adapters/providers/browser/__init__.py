@@ -1,0 +1,1 @@
+"""A real browser, held by the mode of each call."""

@@ -1,0 +1,1 @@
+"""A portal of invented employers that stands in for Mployer's."""
