@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from buddy.adapters.providers.base.faults import App, Faults, Scope
 from buddy.adapters.providers.base.simulator import Simulator
-from buddy.adapters.providers.mployer.routes import SESSION_REQUESTS
+from buddy.adapters.providers.mployer.selectors import Selectors
 from buddy.adapters.providers.mployer.simulator.accounts import Accounts, Deliver, Visit, login_of
 from buddy.adapters.providers.mployer.simulator.employers import Employer, Person, World
 from buddy.adapters.providers.mployer.simulator.filters import INDUSTRIES, Filters, parse
@@ -277,7 +277,7 @@ class PortalSimulator(Simulator):
             state=portal.state,
             reset=portal.reset,
             greeting=lambda base_url: {"login": msgspec.to_builtins(portal.login)},
-            reads=SESSION_REQUESTS,
+            reads=[("POST", path) for path in Selectors().session_paths],
             faults=faults,
         )
 

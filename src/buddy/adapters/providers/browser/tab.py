@@ -1,0 +1,362 @@
+"""What can be done with a page. Everything here runs on the browser's own event loop."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from buddy.adapters.providers.base import redaction
+from buddy.adapters.providers.base.errors import (
+    Captured,
+    CapturedRequest,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    Uncertain,
+    by_status,
+)
+from buddy.adapters.providers.browser import elements, scripts
+from buddy.adapters.providers.browser.guard import Guard
+from buddy.errors import ChangedSince
+from buddy.model.mode import Mode
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Locator, Page, Response
+
+WAIT_S = 10.0
+"""Seconds that a page may take to load, and an element to take an action."""
+APPEAR_S = 2.0
+"""Seconds that an element may take to appear."""
+TEXT = 20_000
+"""Characters of text that are returned."""
+ROWS = 500
+"""Rows of a table that are returned."""
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """How the server answered when it gave a page.
+
+    Attributes:
+        status: of HTTP.
+        retry_after: seconds that it asked to wait.
+    """
+
+    status: int = 0
+    retry_after: float | None = None
+
+
+class Tab:
+    """The newest page of one session.
+
+    Args:
+        context: the session's own, with its cookies.
+        guard: of the session.
+
+    Attributes:
+        answered: how the server answered when it gave the page that is shown.
+    """
+
+    def __init__(self, context: "BrowserContext", guard: Guard) -> None:
+        self._context = context
+        self.guard = guard
+        self.answered = Answered()
+        context.on("response", self._heard)
+
+    def _heard(self, response: "Response") -> None:
+        request = response.request
+        if (
+            request.is_navigation_request()
+            and not request.redirected_to
+            and response.frame.parent_frame is None
+        ):
+            wait = response.headers.get("retry-after", "")
+            self.answered = Answered(
+                status=response.status, retry_after=float(wait) if wait.isdigit() else None
+            )
+
+    @property
+    def page(self) -> "Page":
+        """The page that was opened last.
+
+        Raises:
+            NotFound: none is open.
+        """
+        if not self._context.pages or self._context.pages[-1].url == "about:blank":
+            raise NotFound("expected an open page, found none: browser.navigate comes first")
+        return self._context.pages[-1]
+
+    async def open(self, url: str) -> dict[str, Any]:
+        """Go to an address.
+
+        Raises:
+            InvalidRequest: it is no address of the web.
+            ProviderError: it cannot be reached.
+        """
+        if not url.startswith(("http://", "https://")):
+            raise InvalidRequest(
+                f"expected an address that begins with http:// or https://, found {url[:80]!r}"
+            )
+        pages = self._context.pages
+        page = pages[-1] if pages else await self._context.new_page()
+        try:
+            with _told(f"{redaction.text(url.split('?', 1)[0])} to load"):
+                await page.goto(url, timeout=WAIT_S * 1000)
+        except ProviderError:
+            await page.close()  # the browser's own page about the error is nothing to go on with
+            raise
+        return await self.where()
+
+    async def where(self) -> dict[str, Any]:
+        """Return address, title, and the status that the server gave."""
+        page = self.page
+        url = redaction.text(page.url)
+        return {"url": url, "title": await page.title(), "status": self.answered.status}
+
+    async def field(self, target: str) -> "Locator":
+        """Return a field by what a person would call it; waits a moment for it to appear."""
+        found: Locator = await self._appears(elements.field, target)
+        return found
+
+    async def button(self, target: str) -> "Locator":
+        """Return what is pressed under that name; waits a moment for it to appear."""
+        found: Locator = await self._appears(elements.button, target)
+        return found
+
+    async def fill(self, target: str, value: str | bool, *, hidden: bool = False) -> dict[str, Any]:
+        """Put a value into a field.
+
+        Args:
+            target: the field, see `elements.field`.
+            value: its text, the label or value of an option, or whether a box is ticked.
+            hidden: the value is a secret.
+
+        Raises:
+            Captured: in DRY_RUN, once it is sure that it could be done.
+        """
+        page, found = self.page, await self.field(target)
+        with _told(f"the field {target!r} to be read"):
+            before = await read(found)
+            secret = hidden or (await elements.described(found))["type"] == "password"
+            value = await _fitting(found, target, value)
+        shown = {"page": elements.place(page), "field": target}
+        if self.guard.mode is not Mode.LIVE:
+            raise Captured(
+                CapturedRequest(
+                    method="FILL",
+                    url=elements.place(page),
+                    body={
+                        "field": target,
+                        "before": _shown(before, secret),
+                        "after": _shown(value, secret),
+                        "secret": secret,
+                    },
+                )
+            )
+        with _told(f"the field {target!r} to be filled"):
+            await write(found, value)
+            after = await read(found)
+        if after != value:
+            told = "another value" if secret else repr(after)
+            await write(found, before)
+            raise Conflict(f"expected the field {target!r} to take the value, found {told} in it")
+        return {**shown, "before": _shown(before, secret), "after": _shown(after, secret), "secret": secret}
+
+    async def put(self, target: str, value: str | bool) -> None:
+        """Put a value into a field of a form that only reads, such as a search, in every mode.
+
+        Raises:
+            ProviderError: the field cannot take it.
+        """
+        found = await self.field(target)
+        with _told(f"the field {target!r} to be filled"):
+            await write(found, await _fitting(found, target, value))
+
+    async def unfill(self, target: str, value: str | bool, before: Any, at: str, *, hidden: bool) -> bool:
+        """Put back what was in a field; returns whether it is what it was.
+
+        Args:
+            target: the field.
+            value: that was put in.
+            before: that was in it, None where it was a secret.
+            at: the page that it was on.
+            hidden: values are secrets.
+
+        Raises:
+            ChangedSince: it is another page by now, or another value.
+        """
+        pages = self._context.pages
+        if not pages or elements.place(pages[-1]) != at:
+            raise ChangedSince(f"the page {at} with the field {target!r} is not open any more")
+        found = await self.field(target)
+        now = await read(found)
+        if now != value:
+            told = "another value" if hidden else repr(now)
+            raise ChangedSince(f"expected the field {target!r} as it was left, found {told} in it")
+        with _told(f"the field {target!r} to be put back"):
+            await write(found, "" if before is None else before)
+            return before is not None and await read(found) == before
+
+    async def press(self, target: str) -> dict[str, Any]:
+        """Press a button or follow a link.
+
+        Raises:
+            Captured: in DRY_RUN, once it is sure that it could be done; says what its form would send.
+            Uncertain: it was pressed, and what came of it did not come in time.
+        """
+        page, found = self.page, await self.button(target)
+        kind, at = await elements.described(found), elements.place(page)
+        with _told(f"the button {target!r} to take a press"):
+            await found.click(trial=True, timeout=WAIT_S * 1000)
+        if self.guard.mode is not Mode.LIVE:
+            form = kind["form"]
+            raise Captured(
+                CapturedRequest(
+                    method=form["method"] if form else "PRESS",
+                    url=redaction.text(form["url"] if form else kind["href"] or at),
+                    body=redaction.value({"button": target, **({"fields": form["fields"]} if form else {})}),
+                )
+            )
+        try:
+            with _told(f"the page after {target!r} was pressed"):
+                await found.click(timeout=WAIT_S * 1000)
+                await self._context.pages[-1].wait_for_load_state(timeout=WAIT_S * 1000)
+        except ProviderError as problem:
+            raise Uncertain(problem) from problem
+        return {"button": target, "from": at, **await self.where()}
+
+    async def send(self, target: str) -> None:
+        """Press what opens, closes or reads, such as a search; the guard decides what of it leaves.
+
+        Raises:
+            ProviderError: it could not be pressed, or the page after it did not come.
+        """
+        found = await self.button(target)
+        with _told(f"the page after {target!r} was pressed"):
+            await found.click(timeout=WAIT_S * 1000)
+            await self._context.pages[-1].wait_for_load_state(timeout=WAIT_S * 1000)
+
+    async def look(self, *, image: bool) -> dict[str, Any]:
+        """Return what a person would find: a tree of roles and names, and a picture of it."""
+        page = self.page
+        with _told("the page to be looked at"):
+            tree = redaction.text(await page.locator("body").aria_snapshot(timeout=WAIT_S * 1000))
+        seen = {**await self.where(), "snapshot": tree[:TEXT], "cut": len(tree) > TEXT}
+        return {**seen, "image": await self.picture()} if image else seen
+
+    async def picture(self, *, whole: bool = False) -> dict[str, str]:
+        """Return a PNG of what is seen, or of the whole page; what is typed as a password is dots in it."""
+        with _told("the picture to be taken"):
+            data = await self.page.screenshot(full_page=whole, timeout=WAIT_S * 1000)
+        return {"media_type": "image/png", "base64": base64.b64encode(data).decode()}
+
+    async def text(self, target: str | None = None) -> str:
+        """Return the text of an element, or of the page."""
+        found = self.page.locator("body") if target is None else await self._appears(elements.any_of, target)
+        with _told("the text to be read"):
+            return redaction.text((await found.inner_text(timeout=WAIT_S * 1000))[:TEXT])
+
+    async def texts(self, selector: str) -> list[str]:
+        """Return the texts of everything that a selector finds and that can be seen; may be nothing."""
+        with _told("the texts to be read"):
+            found = await self.page.locator(selector).all()
+            return [redaction.text(await one.inner_text()) for one in found if await one.is_visible()]
+
+    async def table(self, target: str | None = None) -> list[dict[str, str]]:
+        """Return the rows of a table by the heads of its columns.
+
+        Raises:
+            NotFound: there is no such table.
+            InvalidRequest: there are several.
+        """
+        found = await self._appears(elements.any_of, target or "css=table")
+        with _told("the table to be read"):
+            head, *rows = await found.evaluate(scripts.TABLE) or [[]]
+        return [dict(zip(head, row, strict=False)) for row in rows[:ROWS]]
+
+    async def links(self) -> list[dict[str, str]]:
+        """Return every link that can be seen."""
+        found: list[dict[str, str]] = await self.page.locator("a[href]:visible").evaluate_all(scripts.LINKS)
+        return [{**one, "url": redaction.text(one["url"])} for one in found[:ROWS]]
+
+    async def fetch(self, target: str) -> str:
+        """Return the text of the file that a link leads to, as the page itself would get it.
+
+        Raises:
+            ProviderError: there is no such link, or it leads to no file.
+        """
+        found = await self.button(target)
+        with _told(f"the file of {target!r}"):
+            status, text = await found.evaluate(scripts.FETCH)
+        if status >= 400:
+            raise by_status(status)(f"the file of {target!r} was answered with {status}", status=status)
+        return str(text)
+
+    async def _appears(self, find: Any, target: str) -> Any:
+        page, waited = self.page, 0.0
+        while True:
+            try:
+                with _told(f"{target!r} to be found"):
+                    return await find(page, target)
+            except (NotFound, Conflict):
+                if waited >= APPEAR_S:
+                    raise
+                await page.wait_for_timeout(100)
+                waited += 0.1
+
+
+async def read(found: "Locator") -> Any:
+    """Return what is in a field: text, the label of the chosen option, or whether a box is ticked."""
+    return await found.evaluate(scripts.READ)
+
+
+async def write(found: "Locator", value: str | bool) -> None:
+    """Put something into a field."""
+    limit = WAIT_S * 1000
+    if isinstance(value, bool):
+        await found.set_checked(value, timeout=limit)
+    elif await found.evaluate("(one) => one.tagName") == "SELECT":
+        await found.select_option(label=value, timeout=limit)
+    else:
+        await found.fill(value, timeout=limit)
+
+
+async def _fitting(found: "Locator", target: str, value: str | bool) -> str | bool:
+    """Return a value in the form that the field will have it in, or refuse it."""
+    kind = await elements.described(found)
+    box = kind["type"] in ("checkbox", "radio")
+    if box != isinstance(value, bool):
+        expected = "true or false" if box else "a text"
+        raise InvalidRequest(f"expected {expected} for the field {target!r}, found {value!r}")
+    if kind["tag"] != "select":
+        return value
+    options: list[list[str]] = await found.evaluate(scripts.OPTIONS)
+    label = next((option[0] for option in options if value in option), None)
+    if label is None:
+        there = ", ".join(repr(label) for label, _ in options[: elements.LISTED])
+        more = ", ..." if len(options) > elements.LISTED else ""
+        raise InvalidRequest(f"expected an option of the field {target!r} ({there}{more}), found {value!r}")
+    return label
+
+
+def _shown(value: Any, secret: bool) -> Any:
+    return redaction.HIDDEN if secret and value != "" else value
+
+
+@contextmanager
+def _told(expected: str) -> Iterator[None]:
+    """Turn Playwright's errors into ours, once and here."""
+    from playwright.async_api import Error
+    from playwright.async_api import TimeoutError as Late
+
+    try:
+        yield
+    except Late as problem:
+        raise ProviderTimeout(f"expected {expected} within {WAIT_S:g} s") from problem
+    except Error as problem:
+        told = redaction.text(problem.message.splitlines()[0])
+        raise ProviderUnavailable(f"expected {expected}, found: {told}") from problem
