@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from buddy.adapters.providers.base.errors import ExtraMissing, ProviderUnavailable
+from buddy.adapters.providers.browser.gate import Gate
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright
@@ -53,14 +54,15 @@ class Chromium:
         self._thread: threading.Thread | None = None
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
+        self._gate: Gate | None = None
         self._starting: asyncio.Lock | None = None
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something on the browser's own event loop; cancelling the wait cancels the work."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._running_loop()))
 
-    async def browser(self) -> "Browser":
-        """Return the browser, started; only on its own event loop.
+    async def browser(self) -> "tuple[Browser, Gate]":
+        """Return the browser, started, and the gate before it; only on its own event loop.
 
         Raises:
             ExtraMissing: Playwright or a Chromium is not installed.
@@ -69,9 +71,10 @@ class Chromium:
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
-            if self._browser is None or not self._browser.is_connected():
+            if self._browser is None or self._gate is None or not self._browser.is_connected():
                 self._browser = await self._launch()
-            return self._browser
+                self._gate = await Gate.before(self._browser)
+            return self._browser, self._gate
 
     async def _launch(self) -> "Browser":
         try:
@@ -84,7 +87,9 @@ class Chromium:
         path = executable()
         if self._playwright is None:
             self._playwright = await async_playwright().start()
-        options = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
+        # A worker that pages share can open web sockets that no page's guard sees.
+        options = ["--disable-blink-features=SharedWorker"]
+        options += ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
         try:
             return await self._playwright.chromium.launch(executable_path=path, args=options)
         except Error as problem:
@@ -123,7 +128,7 @@ class Chromium:
 
     async def _end(self) -> None:
         browser, playwright = self._browser, self._playwright
-        self._browser = self._playwright = self._starting = None
+        self._browser = self._playwright = self._starting = self._gate = None
         try:
             if browser is not None:
                 await browser.close()

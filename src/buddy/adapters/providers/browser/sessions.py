@@ -96,7 +96,7 @@ class Sessions:
                 asyncio.get_running_loop().call_later(IDLE_S + 1, self._sweep)
 
     async def _session(self, key: Key, allow: Collection[Allowed]) -> _Session:
-        browser = await self._chromium.browser()
+        browser, gate = await self._chromium.browser()
         found = self._open.get(key)
         if found is not None and found.context.browser is browser and browser.is_connected():
             return found
@@ -105,8 +105,8 @@ class Sessions:
             viewport={"width": WIDTH, "height": HEIGHT}, service_workers="block", accept_downloads=False
         )
         context.set_default_timeout(WAIT_S * 1000)
-        await context.route("**/*", guard.request)
         await context.route_web_socket("**/*", guard.socket)
+        await gate.add(context, guard)
         return self._open.setdefault(key, _Session(context, guard))
 
     def _sweep(self) -> None:
