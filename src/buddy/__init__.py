@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from buddy.model.sandbox import SandboxResult as SandboxResult
     from buddy.ports import CallContext as CallContext
     from buddy.wiring.providers import get_gohighlevel_client as get_gohighlevel_client
+    from buddy.wiring.providers import get_mployer_client as get_mployer_client
     from buddy.wiring.providers import get_msgraph_client as get_msgraph_client
     from buddy.wiring.sandbox import Sandbox as Sandbox
 
@@ -63,6 +64,7 @@ _HOMES = {
     "ToolPermissionError": "buddy.errors",
     "get_gohighlevel_client": "buddy.wiring.providers",
     "get_msgraph_client": "buddy.wiring.providers",
+    "get_mployer_client": "buddy.wiring.providers",
     "tool": "buddy.adapters.tools.decorator",
 }
 

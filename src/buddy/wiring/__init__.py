@@ -29,6 +29,7 @@ from buddy.wiring.looking import (
 from buddy.wiring.providers import (
     check_providers,
     get_gohighlevel_client,
+    get_mployer_client,
     get_msgraph_client,
     sign_in,
     simulate,
@@ -55,6 +56,7 @@ __all__ = [
     "expect_whole",
     "folder_of",
     "get_gohighlevel_client",
+    "get_mployer_client",
     "get_msgraph_client",
     "home",
     "json_object",

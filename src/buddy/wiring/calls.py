@@ -7,6 +7,7 @@ from buddy.adapters.home import SqliteHome
 from buddy.engine import orchestrator
 from buddy.engine.calls import Desk
 from buddy.engine.run import Run
+from buddy.wiring.offered import close_windows
 
 
 class OpenCalls:
@@ -36,3 +37,4 @@ class OpenCalls:
                 state = "held" if held else "finished"
             finally:
                 self._rest(state)
+                await close_windows(self._run.run_id)

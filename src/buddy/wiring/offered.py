@@ -1,5 +1,6 @@
 """The tools of all providers: always known, their code imported at the first call."""
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +35,13 @@ def offered(environ: Mapping[str, str]) -> list[Tool]:
     known = access(environ)
     offers = [offer for one in PROVIDERS.values() for offer in import_module(one.contracts).OFFERS]
     return [_tool(offer, known) for offer in offers]
+
+
+async def close_windows(run_id: str) -> None:
+    """Close the browser windows of a run that has ended, where it opened any."""
+    opened = sys.modules.get("buddy.adapters.providers.browser.sessions")
+    if opened is not None:
+        await opened.SESSIONS.end(run_id)
 
 
 def _tool(offer: Offer, known: Access) -> Tool:

@@ -17,6 +17,7 @@ from buddy.wiring.session import environment_dry_run
 
 if TYPE_CHECKING:
     from buddy.adapters.providers.gohighlevel.client import GoHighLevelClient
+    from buddy.adapters.providers.mployer.client import MployerClient
     from buddy.adapters.providers.msgraph.client import GraphClient
 
 
@@ -126,6 +127,22 @@ def get_msgraph_client() -> "GraphClient":
 
     mode = Mode.MOCK if environment_dry_run() else Mode.LIVE
     client: GraphClient = module.client(mode, access(os.environ))
+    return client
+
+
+def get_mployer_client() -> "MployerClient":
+    """Return a client of Mployer: of a simulated portal where `DRY_RUN` is set, else of the real one.
+
+    Raises:
+        AuthError: names the credentials that are missing.
+        BadInput: the extra is not installed.
+    """
+    module = _module(PROVIDERS["mployer"], "buddy.adapters.providers.mployer.account")
+    from buddy.model.mode import Mode
+
+    client: MployerClient = (
+        module.simulated() if environment_dry_run() else module.client(access(os.environ), Mode.LIVE)
+    )
     return client
 
 

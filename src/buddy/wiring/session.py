@@ -42,7 +42,7 @@ from buddy.projections.phrases import command
 from buddy.wiring.builtin import Loaded, with_policy_placed
 from buddy.wiring.calls import OpenCalls
 from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
-from buddy.wiring.offered import without_credentials
+from buddy.wiring.offered import close_windows, without_credentials
 from buddy.wiring.signing import Seal, placed
 
 T = TypeVar("T")
@@ -212,6 +212,7 @@ class Session:
             raise Interrupted(f"{stopped}; `{self.again(str(folder))}` goes on") from stopped
         finally:
             self._rest(run, store, folder, state)
+            await close_windows(run.run_id)
         deliver_feedback(folder, self.config)
         summary = msgspec.json.decode((folder / "orchestration_summary.json").read_bytes())
         return RunResult(

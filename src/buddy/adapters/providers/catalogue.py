@@ -36,5 +36,11 @@ PROVIDERS: Mapping[str, Provider] = {
         health=f"{_HERE}.msgraph.health",
         login=f"{_HERE}.msgraph.login",
     ),
+    "mployer": Provider(
+        contracts=f"{_HERE}.mployer.contracts",
+        simulator=f"{_HERE}.mployer.simulator.portal",
+        health=f"{_HERE}.mployer.health",
+    ),
+    "browser": Provider(contracts=f"{_HERE}.browser.contracts", extra="browser"),
 }
 """Name -> provider, in the order in which tools and checks list them."""

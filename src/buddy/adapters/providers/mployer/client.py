@@ -14,10 +14,13 @@ from buddy.adapters.providers.base.errors import (
     RateLimited,
     Uncertain,
 )
+from buddy.adapters.providers.base.sync import Sync
+from buddy.adapters.providers.gohighlevel.client import GoHighLevelClient
 from buddy.adapters.providers.mployer.pages import Pages
 from buddy.adapters.providers.mployer.portal import Portal
 from buddy.adapters.providers.mployer.selectors import Selectors
 from buddy.adapters.providers.mployer.walk import Login, Walk
+from buddy.model.mode import Mode
 
 T = TypeVar("T")
 
@@ -40,22 +43,6 @@ class Mailbox(Protocol):
         ...
 
 
-class Contacts(Protocol):
-    """The part of GoHighLevel that is needed to hand contacts over."""
-
-    async def search_contact(self, *, email: str) -> Any:
-        """Return the contacts with this address."""
-        ...
-
-    async def create_contact(self, contact: Mapping[str, Any]) -> Any:
-        """Create a contact."""
-        ...
-
-    async def delete_contact(self, contact_id: str) -> Any:
-        """Delete a contact."""
-        ...
-
-
 class MployerClient:
     """A client of the portal; what it returns is plain JSON.
 
@@ -74,15 +61,35 @@ class MployerClient:
         login: Login,
         *,
         mailbox: Mailbox | None = None,
-        contacts: Contacts | None = None,
+        contacts: GoHighLevelClient | None = None,
         selectors: Selectors | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._portal, self._mailbox, self._contacts = portal, mailbox, contacts
+        self._portal, self._login, self._mailbox, self._contacts = portal, login, mailbox, contacts
         self._names = selectors or Selectors()
         self._walk = Walk(self._names, login)
         self._sleep = sleep
         self._found: Mapping[str, Any] | None = None
+
+    def bound(self, mode: Mode) -> "MployerClient":
+        """Return the same client, with the same session, in another mode."""
+        return MployerClient(
+            self._portal.bound(mode),
+            self._login,
+            mailbox=self._mailbox,
+            contacts=self._contacts.bound(mode) if self._contacts is not None else None,
+            selectors=self._names,
+            sleep=self._sleep,
+        )
+
+    @property
+    def sync(self) -> Sync:
+        """The same methods, blocking."""
+        return Sync(self)
+
+    async def close(self) -> None:
+        """Close the window on the portal, without signing out."""
+        await self._portal.close()
 
     async def login(self) -> dict[str, Any]:
         """Sign in, with the code that is mailed where one is.
@@ -144,11 +151,14 @@ class MployerClient:
         records = [record for record in exported if _identity(record) in wanted]
         return {"total": len(records), "contacts": records}
 
-    async def add_to_gohighlevel(self, contacts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    async def add_to_gohighlevel(
+        self, contacts: Iterable[Mapping[str, Any]], source: str = "Mployer"
+    ) -> dict[str, Any]:
         """Create those contacts that GoHighLevel does not have, by mail address; leave the others alone.
 
         Args:
             contacts: as `extract_contacts` returns them.
+            source: of what is created; a contact with this source counts as created here.
 
         Returns:
             `created`: ids; `existing`: ids of those that were there.
@@ -163,21 +173,22 @@ class MployerClient:
         for contact in contacts:
             try:
                 there = await self.in_gohighlevel(contact["email"])
-                if there:
-                    existing.append(there)
+                if there is None:
+                    made = await crm.create_contact(**{**as_contact(contact), "source": source})
+                    created.append(made["id"])
+                elif there.get("source") == source:
+                    created.append(there["id"])
                 else:
-                    created.append(_id(await crm.create_contact(as_contact(contact))))
+                    existing.append(there["id"])
             except ProviderError:
                 await self.take_back(created)
                 raise
         return {"created": created, "existing": existing}
 
-    async def in_gohighlevel(self, email: str) -> str:
-        """Return the id of the contact with this address, or an empty text."""
-        found = await self._crm().search_contact(email=email)
-        return next(
-            (one["id"] for one in found if str(one.get("email", "")).casefold() == email.casefold()), ""
-        )
+    async def in_gohighlevel(self, email: str) -> dict[str, Any] | None:
+        """Return the contact with this address, None where there is none."""
+        found, wanted = await self._crm().search_contact(email=email), email.casefold()
+        return next((one for one in found if str(one.get("email", "")).casefold() == wanted), None)
 
     async def take_back(self, created: Sequence[str]) -> None:
         """Delete contacts that were created.
@@ -257,25 +268,24 @@ class MployerClient:
             if isinstance(value, bool) or not isinstance(value, str | int):
                 raise InvalidRequest(f"expected a text or a whole number for {name}, found {value!r}")
 
-    def _crm(self) -> Contacts:
+    def _crm(self) -> GoHighLevelClient:
         if self._contacts is None:
             raise InvalidRequest("expected a client of GoHighLevel to hand contacts over to, found none")
         return self._contacts
 
 
 def as_contact(contact: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a contact of the portal as one of GoHighLevel."""
+    """Return a contact of the portal as fields of one in GoHighLevel."""
     given = {
-        "firstName": contact.get("first_name"),
-        "lastName": contact.get("last_name"),
+        "first_name": contact.get("first_name"),
+        "last_name": contact.get("last_name"),
         "email": contact["email"],
         "phone": contact.get("phone"),
-        "companyName": contact.get("company"),
+        "company_name": contact.get("company"),
         "city": contact.get("city"),
         "state": contact.get("state"),
-        "postalCode": contact.get("zip"),
+        "postal_code": contact.get("zip"),
         "website": contact.get("website"),
-        "source": "Mployer",
     }
     return {name: value for name, value in given.items() if value}
 
@@ -283,7 +293,3 @@ def as_contact(contact: Mapping[str, Any]) -> dict[str, Any]:
 def _identity(contact: Mapping[str, Any]) -> tuple[str, str, str]:
     name = contact.get("name") or f"{contact.get('first_name', '')} {contact.get('last_name', '')}"
     return str(name), str(contact.get("title", "")), str(contact.get("company", ""))
-
-
-def _id(answer: Any) -> str:
-    return str(answer["id"])

@@ -25,6 +25,14 @@ class Portal(Protocol):
         """Do something on its pages, alone; what is signed in stays so until the next visit."""
         ...
 
+    def bound(self, mode: Mode) -> "Portal":
+        """Return the same session in another mode."""
+        ...
+
+    async def close(self) -> None:
+        """Close the window."""
+        ...
+
 
 class ChromiumPortal:
     """The portal in a window of a real browser.
@@ -38,7 +46,16 @@ class ChromiumPortal:
 
     def __init__(self, base_url: str, mode: Mode, run: str, session_paths: Sequence[str]) -> None:
         self._base_url, self._mode, self._run = base_url, mode, run
+        self._session_paths = tuple(session_paths)
         self._allow: list[Allowed] = [("POST", urljoin(base_url, path)) for path in session_paths]
+
+    def bound(self, mode: Mode) -> "ChromiumPortal":
+        """Return the same session in another mode."""
+        return ChromiumPortal(self._base_url, mode, self._run, self._session_paths)
+
+    async def close(self) -> None:
+        """Close the run's windows."""
+        await SESSIONS.end(self._run)
 
     async def visit(self, work: Callable[[Pages], Awaitable[T]]) -> T:
         """Do something on its pages, on the browser's own event loop."""
@@ -63,6 +80,13 @@ class InProcessPortal:
             follow_redirects=True,
         )
         self._pages = InProcessPages(http)
+
+    def bound(self, mode: Mode) -> "InProcessPortal":
+        """Return itself: there is nothing but the simulator in any mode."""
+        return self
+
+    async def close(self) -> None:
+        """There is no window."""
 
     async def visit(self, work: Callable[[Pages], Awaitable[T]]) -> T:
         """Do something on its pages."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import jinja2
 import msgspec
 from msgspec import Struct
@@ -244,21 +245,35 @@ class Portal:
 
 def simulator(
     seed: int = 0,
+    faults: Faults | None = None,
     *,
     deliver: Deliver | None = None,
-    faults: Faults | None = None,
     now: Callable[[], float] = time.monotonic,
-) -> Simulator:
+) -> "PortalSimulator":
     """Return a portal.
 
     Args:
         seed: of its employers, its account, and its cookies and codes.
-        deliver: mails sign-in codes; None: the password opens the session.
         faults: what goes wrong.
+        deliver: mails sign-in codes; None: the password opens the session.
         now: the portal's clock, in seconds.
     """
-    portal = Portal(seed, deliver, now)
-    return PortalSimulator(portal, faults)
+    return PortalSimulator(Portal(seed, deliver, now), faults)
+
+
+def mail_to(address: str) -> Deliver:
+    """Return what mails codes to a simulated mailbox that is served elsewhere.
+
+    Args:
+        address: that mails are posted to, as JSON with mailbox, subject and body.
+    """
+
+    async def deliver(mailbox: str, subject: str, body: str) -> None:
+        async with httpx.AsyncClient(timeout=5) as http:
+            mail = {"mailbox": mailbox, "subject": subject, "body": body}
+            (await http.post(address, json=mail)).raise_for_status()
+
+    return deliver
 
 
 class PortalSimulator(Simulator):
