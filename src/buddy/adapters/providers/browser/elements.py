@@ -43,7 +43,6 @@ async def field(page: "Page", target: str) -> "Locator":
             page.get_by_label(target, exact=True).and_(fields),
             page.locator(f"[name={quoted}], [id={quoted}]").and_(fields),
             page.get_by_placeholder(target, exact=True).and_(fields),
-            page.get_by_label(target).and_(fields),
         ]
     found = await _one(page, "field", target, ways, FIELDS, scripts.NAMES_OF_FIELDS)
     await _usable(found, "field", target, editable=True)
@@ -67,7 +66,6 @@ async def button(page: "Page", target: str) -> "Locator":
             for role in ("button", "link", "menuitem", "tab", "checkbox", "radio", "switch", "option")
         ]
         ways += [page.locator(f"[id={quoted}], [name={quoted}]").and_(page.locator(_BUTTONS))]
-        ways += [page.get_by_role(role, name=target) for role in ("button", "link")]
     found = await _one(page, "button", target, ways, _BUTTONS, scripts.NAMES_OF_BUTTONS)
     await _usable(found, "button", target, editable=False)
     return found
