@@ -17,7 +17,8 @@ FORM = """<!doctype html><title>A form</title><h1>Sign up</h1>
 <form method="post" action="/submit" aria-label="Sign up">
 <label for="mail">Mail</label><input id="mail" name="mail" value="old@a.example">
 <label for="word">Password</label><input id="word" name="word" type="password">
-<label for="plan">Plan</label><select id="plan" name="plan"><option value="s">Small</option><option value="l">Large</option></select>
+<label for="plan">Plan</label><select id="plan" name="plan">
+<option value="s">Small</option><option value="l">Large</option></select>
 <label for="news">News</label><input id="news" name="news" type="checkbox">
 <label for="text">Remarks</label><textarea id="text" name="text"></textarea>
 <label for="code">Short</label><input id="code" name="code" maxlength="3">
@@ -32,7 +33,8 @@ FORM = """<!doctype html><title>A form</title><h1>Sign up</h1>
 <a href="/other">Other</a>
 <div style="position:relative"><button>Covered</button>
 <div style="position:absolute;inset:0;background:#fff"></div></div>
-<table aria-label="Prices"><tr><th>Thing</th><th>Price</th></tr><tr><td><i aria-hidden=true>*</i>Tea</td><td>2</td></tr></table>
+<table aria-label="Prices"><tr><th>Thing</th><th>Price</th></tr>
+<tr><td><i aria-hidden=true>*</i>Tea</td><td>2</td></tr></table>
 """
 
 SNEAKY = """<!doctype html><title>Sneaky</title><h1>Nothing to see</h1>
@@ -43,7 +45,8 @@ fetch("/w/keepalive", {method: "POST", keepalive: true, body: "x"}).catch(() => 
 const x = new XMLHttpRequest(); x.open("PUT", "/w/xhr"); x.send("x");
 navigator.sendBeacon("/w/beacon", "x");
 document.getElementById("f").submit();
-const code = (kind) => URL.createObjectURL(new Blob([`fetch("${location.origin}/w/${kind}", {method: "DELETE"})`]));
+const text = (kind) => `fetch("${location.origin}/w/${kind}", {method: "DELETE"})`;
+const code = (kind) => URL.createObjectURL(new Blob([text(kind)]));
 new Worker(code("worker"));
 try { new SharedWorker(code("shared")); } catch (e) {}
 try { navigator.serviceWorker.register("/sw.js").catch(() => {}); } catch (e) {}

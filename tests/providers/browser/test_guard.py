@@ -5,13 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("starlette")
-
-from providers.browser import site
-from providers.serving import served
-
 from buddy.adapters.providers.browser.sessions import Sessions
 from buddy.model.mode import Mode
+from providers.browser import site
+from providers.serving import served
 
 TRIES = {
     "POST /w/fetch",

@@ -8,7 +8,7 @@ import csv
 import hashlib
 import random
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import msgspec
@@ -103,13 +103,7 @@ class World:
     @cached_property
     def employers(self) -> list[Employer]:
         """Those that are in the world whatever is asked, in an order without a meaning."""
-        dice = random.Random(f"employers {self._seed}")
-        made = [
-            self._employer(dice, Filters(state=place.state, city=place.city, zip=place.zip))
-            for place in self.places
-            for _ in range(EACH)
-        ]
-        return sorted(made, key=lambda employer: self._number(employer.employer_id))
+        return _standing(self._seed)
 
     def search(self, filters: Filters) -> list[tuple[Employer, Person]]:
         """Return 3 to 10 people, the same for the same filters.
@@ -123,10 +117,10 @@ class World:
         if not fitting and filters.names_one:
             fitting = [employer for employer in self._made.values() if fits(employer, filters)]
         elif not fitting:
-            made = self._employer(random.Random(f"made {self._seed} {_canonical(filters)}"), filters)
+            made = self.make(random.Random(f"made {self._seed} {_canonical(filters)}"), filters)
             self._made[made.employer_id] = made
             fitting = [made] if fits(made, filters) else []
-        most = FEWEST + self._number(_canonical(filters)) % (MOST - FEWEST + 1)
+        most = FEWEST + self.number(_canonical(filters)) % (MOST - FEWEST + 1)
         return list(_in_turns(fitting))[:most]
 
     def employer(self, employer_id: str) -> Employer | None:
@@ -134,10 +128,11 @@ class World:
         made = self._made.get(employer_id)
         return made or next((one for one in self.employers if one.employer_id == employer_id), None)
 
-    def _number(self, text: str) -> int:
+    def number(self, text: str) -> int:
+        """Return a number that goes by the seed and a text."""
         return int.from_bytes(hashlib.sha256(f"{self._seed} {text}".encode()).digest()[:8])
 
-    def _employer(self, dice: random.Random, filters: Filters) -> Employer:
+    def make(self, dice: random.Random, filters: Filters) -> Employer:
         """Make an employer that fits filters, as far as they are given."""
         near = [
             place
@@ -172,6 +167,18 @@ class World:
             website=host,
             people=_people(dice, words, number, host),
         )
+
+
+@lru_cache(maxsize=4)
+def _standing(seed: int) -> list[Employer]:
+    """Return the employers of a world, which takes a moment to make."""
+    world, dice = World(seed), random.Random(f"employers {seed}")
+    made = [
+        world.make(dice, Filters(state=place.state, city=place.city, zip=place.zip))
+        for place in world.places
+        for _ in range(EACH)
+    ]
+    return sorted(made, key=lambda employer: world.number(employer.employer_id))
 
 
 def fits(employer: Employer, filters: Filters) -> bool:
