@@ -1,5 +1,6 @@
 """A small web site that is watched: what reaches it, and by which method."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +76,8 @@ class Site:
                 Route("/other", self._page("<!doctype html><title>Other</title><p>Elsewhere</p>")),
                 Route("/popup", self._page("<!doctype html><title>Popup</title><p>Up</p>")),
                 Route("/slow", self._page("<!doctype html><title>Slow</title>" + LATE)),
+                Route("/hanging", self._page(HANGING)),
+                Route("/never", self._never),
                 Route("/submit", self._submit, methods=["POST"]),
                 Route("/sw.js", self._script),
                 Route("/broken", self._broken),
@@ -104,6 +107,10 @@ class Site:
         self.seen["GET /sw.js"] += 1
         return Response("self.addEventListener('fetch', () => {})", media_type="text/javascript")
 
+    async def _never(self, request: Request) -> Response:
+        await asyncio.sleep(3)
+        return HTMLResponse("late")
+
     async def _broken(self, request: Request) -> Response:
         return HTMLResponse("<title>Busy</title>", 429, {"Retry-After": "3"})
 
@@ -113,6 +120,7 @@ class Site:
         await socket.close()
 
 
+HANGING = """<!doctype html><title>Hanging</title><a href="/never">Hang</a>"""
 LATE = """<script>setTimeout(() => document.body.innerHTML =
 '<label for=a>Late</label><input id=a><button>Go</button>', 400)</script>"""
 

@@ -32,6 +32,8 @@ WAIT_S = 10.0
 """Seconds that a page may take to load, and an element to take an action."""
 APPEAR_S = 2.0
 """Seconds that an element may take to appear."""
+SETTLE_S = 0.1
+"""Seconds after a press in which a window that it opens is told of."""
 TEXT = 20_000
 """Characters of text that are returned."""
 ROWS = 500
@@ -86,9 +88,10 @@ class Tab:
         Raises:
             NotFound: none is open.
         """
-        if not self._context.pages or self._context.pages[-1].url == "about:blank":
-            raise NotFound("expected an open page, found none: browser.navigate comes first")
-        return self._context.pages[-1]
+        for page in reversed(self._context.pages):
+            if page.url != "about:blank":
+                return page
+        raise NotFound("expected an open page, found none: browser.navigate comes first")
 
     async def open(self, url: str) -> dict[str, Any]:
         """Go to an address.
@@ -224,7 +227,8 @@ class Tab:
         try:
             with _told(f"the page after {target!r} was pressed"):
                 await found.click(timeout=WAIT_S * 1000)
-                await self._context.pages[-1].wait_for_load_state(timeout=WAIT_S * 1000)
+                await page.wait_for_timeout(SETTLE_S * 1000)
+                await self.page.wait_for_load_state(timeout=WAIT_S * 1000)
         except ProviderError as problem:
             raise Uncertain(problem) from problem
         return {"button": target, "from": at, **await self.where()}
@@ -238,7 +242,7 @@ class Tab:
         found = await self.button(target)
         with _told(f"the page after {target!r} was pressed"):
             await found.click(timeout=WAIT_S * 1000)
-            await self._context.pages[-1].wait_for_load_state(timeout=WAIT_S * 1000)
+            await self.page.wait_for_load_state(timeout=WAIT_S * 1000)
 
     async def look(self, *, image: bool) -> dict[str, Any]:
         """Return what a person would find: a tree of roles and names, and a picture of it."""
