@@ -34,6 +34,7 @@ def simulate(
     seed: int,
     faults: str,
     latency: str,
+    codes_to: str = "",
     say: Callable[[Mapping[str, Any]], object],
 ) -> None:
     """Serve a simulator until the process is told to stop.
@@ -45,6 +46,7 @@ def simulate(
         seed: of its data, ids and faults.
         faults: `none`, `seeds`, or rates such as `429=0.05,500=0.02`, and `lag=SECONDS`.
         latency: milliseconds that every answer takes, `20` or `20-200`.
+        codes_to: address that sign-in codes are mailed to by POST; empty: none are asked for.
         say: is given, once it answers, what a client needs.
 
     Raises:
@@ -60,7 +62,12 @@ def simulate(
     except ValueError as problem:
         raise BadInput(f"--faults: {problem}") from problem
     wanted = replace(asked, latency_s=_latency(latency), seed=seed)
-    serving.serve(module.simulator(seed, wanted), host=host, port=port, say=say)
+    more = {}
+    if codes_to:
+        if not hasattr(module, "mail_to"):
+            raise BadInput(f"--codes-to: expected a service that mails sign-in codes, found {name}")
+        more = {"deliver": module.mail_to(codes_to)}
+    serving.serve(module.simulator(seed, wanted, **more), host=host, port=port, say=say)
 
 
 def _latency(text: str) -> tuple[float, float]:

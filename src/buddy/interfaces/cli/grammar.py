@@ -350,6 +350,9 @@ def _providers(commands: Commands) -> None:
         help="none (default), seeds, or shares of the requests such as 429=0.05,500=0.02; lag=SECONDS",
     )  # fmt: skip
     leaf.add_argument("--latency", metavar="MS", default="0", help="of every answer: 20, or 20-200")
+    leaf.add_argument(
+        "--codes-to", metavar="URL", default="", help="mployer: mail a sign-in code by POST to this address"
+    )
 
 
 def _several_files(leaf: argparse.ArgumentParser, *, required: bool) -> None:

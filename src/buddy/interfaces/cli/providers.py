@@ -68,6 +68,7 @@ def simulate(args: argparse.Namespace) -> int:
         seed=args.seed,
         faults=args.faults,
         latency=args.latency,
+        codes_to=args.codes_to,
         say=say,
     )
     return 0

@@ -10,8 +10,10 @@ from buddy.adapters.providers.gohighlevel.client import GoHighLevelClient
 from buddy.adapters.providers.gohighlevel.client import account as crm_account
 from buddy.adapters.providers.mployer import selectors
 from buddy.adapters.providers.mployer.client import Mailbox, MployerClient
+from buddy.adapters.providers.mployer.mailbox import GraphMailbox
 from buddy.adapters.providers.mployer.portal import ChromiumPortal, InProcessPortal
 from buddy.adapters.providers.mployer.walk import Login
+from buddy.adapters.providers.msgraph import account as mail
 from buddy.model.mode import Mode
 
 NAME = "mployer"
@@ -81,4 +83,8 @@ def _contacts(access: Access, mode: Mode) -> GoHighLevelClient | None:
 
 
 def _mailbox(access: Access) -> Mailbox | None:
-    return None
+    try:
+        # A code is read, whatever the mode of the call that needs it.
+        return GraphMailbox(mail.client(Mode.DRY_RUN, access))
+    except AuthError:  # only an account whose codes are mailed needs it, and says so
+        return None

@@ -23,6 +23,7 @@ from buddy.adapters.providers.mployer.selectors import Selectors
 from buddy.adapters.providers.mployer.simulator.accounts import Accounts, Deliver, Visit, login_of
 from buddy.adapters.providers.mployer.simulator.employers import Employer, Person, World
 from buddy.adapters.providers.mployer.simulator.filters import INDUSTRIES, Filters, parse
+from buddy.errors import BadInput
 
 SEED_RATES = {"401": 0.05, "429": 0.05}
 """How often the seeds let a request fail."""
@@ -265,13 +266,22 @@ def mail_to(address: str) -> Deliver:
     """Return what mails codes to a simulated mailbox that is served elsewhere.
 
     Args:
-        address: that mails are posted to, as JSON with mailbox, subject and body.
+        address: that mails are posted to, as JSON with mailbox, subject and body; `?mailbox=` in it names the
+            mailbox where it is not the account's own.
+
+    Raises:
+        BadInput: it is no address.
     """
+    url = httpx.URL(address)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise BadInput(
+            f"--codes-to: expected an address such as http://127.0.0.1:8082/..., found {address!r}"
+        )
 
     async def deliver(mailbox: str, subject: str, body: str) -> None:
+        mail = {"mailbox": url.params.get("mailbox", mailbox), "subject": subject, "body": body}
         async with httpx.AsyncClient(timeout=5) as http:
-            mail = {"mailbox": mailbox, "subject": subject, "body": body}
-            (await http.post(address, json=mail)).raise_for_status()
+            (await http.post(url.copy_with(query=None), json=mail)).raise_for_status()
 
     return deliver
 
