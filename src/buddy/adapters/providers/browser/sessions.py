@@ -7,16 +7,19 @@ nobody has used it for a while, or when the process ends; what a page held is go
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from buddy.adapters.providers.base.errors import ProviderError
 from buddy.adapters.providers.base.transport import Allowed
 from buddy.adapters.providers.browser.chromium import CHROMIUM, Chromium
+from buddy.adapters.providers.browser.gate import Gate
 from buddy.adapters.providers.browser.guard import Guard
 from buddy.adapters.providers.browser.tab import WAIT_S, Tab
 from buddy.model.mode import Mode
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext
+    from playwright.async_api import Browser, BrowserContext
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -46,7 +49,7 @@ class Sessions:
 
     def __init__(self, chromium: Chromium = CHROMIUM) -> None:
         self._chromium = chromium
-        self._open: dict[Key, _Session] = {}
+        self._open: dict[Key, asyncio.Task[_Session]] = {}
 
     async def call(
         self,
@@ -97,27 +100,47 @@ class Sessions:
 
     async def _session(self, key: Key, allow: Collection[Allowed]) -> _Session:
         browser, gate = await self._chromium.browser()
-        found = self._open.get(key)
-        if found is not None and found.context.browser is browser and browser.is_connected():
-            return found
-        guard = Guard(allow)
-        context = await browser.new_context(
-            viewport={"width": WIDTH, "height": HEIGHT}, service_workers="block", accept_downloads=False
-        )
-        context.set_default_timeout(WAIT_S * 1000)
-        await context.route_web_socket("**/*", guard.socket)
-        await gate.add(context, guard)
-        return self._open.setdefault(key, _Session(context, guard))
+        made = self._open.get(key)
+        if made is None or (made.done() and _is_gone(made, browser)):
+            made = self._open[key] = asyncio.create_task(_opened(browser, gate, allow))
+        # Whoever asks first may give up: those who ask with it still want the window.
+        return await asyncio.shield(made)
 
     def _sweep(self) -> None:
         late = time.monotonic() - IDLE_S
-        idle = [key for key, one in self._open.items() if one.used_at < late and not one.lock.locked()]
+        idle = [key for key, made in self._open.items() if made.done() and _is_idle(made, late)]
         if idle:
             self._sweeping = asyncio.get_running_loop().create_task(self._close(idle))
 
     async def _close(self, keys: Collection[Key]) -> None:
-        for session in [self._open.pop(key) for key in keys if key in self._open]:
-            await session.context.close()
+        from playwright.async_api import Error
+
+        for made in [self._open.pop(key) for key in keys if key in self._open]:
+            with suppress(Error, ProviderError):  # it never opened, or went with its browser
+                await (await made).context.close()
+
+
+async def _opened(browser: "Browser", gate: Gate, allow: Collection[Allowed]) -> _Session:
+    guard = Guard(allow)
+    context = await browser.new_context(
+        viewport={"width": WIDTH, "height": HEIGHT}, service_workers="block", accept_downloads=False
+    )
+    context.set_default_timeout(WAIT_S * 1000)
+    await context.route_web_socket("**/*", guard.socket)
+    await gate.add(context, guard)
+    return _Session(context, guard)
+
+
+def _is_gone(made: "asyncio.Task[_Session]", browser: "Browser") -> bool:
+    """Whether a window could not be opened, or went with its browser."""
+    return made.cancelled() or made.exception() is not None or made.result().context.browser is not browser
+
+
+def _is_idle(made: "asyncio.Task[_Session]", late: float) -> bool:
+    if made.cancelled() or made.exception() is not None:
+        return True
+    session = made.result()
+    return session.used_at < late and not session.lock.locked()
 
 
 SESSIONS = Sessions()

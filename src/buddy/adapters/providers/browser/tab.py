@@ -104,8 +104,8 @@ class Tab:
             raise InvalidRequest(
                 f"expected an address that begins with http:// or https://, found {url[:80]!r}"
             )
-        pages = self._context.pages
-        page = pages[-1] if pages else await self._context.new_page()
+        with _told("a page to be opened"):
+            page = self._context.pages[-1] if self._context.pages else await self._context.new_page()
         try:
             with _told(f"{redaction.text(url.split('?', 1)[0])} to load"):
                 await page.goto(url, timeout=WAIT_S * 1000)

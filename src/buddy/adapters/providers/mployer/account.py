@@ -9,7 +9,7 @@ from buddy.adapters.providers.base.errors import AuthError
 from buddy.adapters.providers.gohighlevel.client import GoHighLevelClient
 from buddy.adapters.providers.gohighlevel.client import account as crm_account
 from buddy.adapters.providers.mployer import selectors
-from buddy.adapters.providers.mployer.client import Mailbox, MployerClient
+from buddy.adapters.providers.mployer.client import ATTEMPTS, Mailbox, MployerClient
 from buddy.adapters.providers.mployer.mailbox import GraphMailbox
 from buddy.adapters.providers.mployer.portal import ChromiumPortal, InProcessPortal
 from buddy.adapters.providers.mployer.walk import Login
@@ -44,7 +44,7 @@ def account(access: Access) -> Account:
     return Account(base_url=known["base_url"].rstrip("/"), login=login)
 
 
-def client(access: Access, mode: Mode, run: str = "") -> MployerClient:
+def client(access: Access, mode: Mode, run: str = "", *, attempts: int = ATTEMPTS) -> MployerClient:
     """Return a client of the portal in a real browser.
 
     Args:
@@ -52,6 +52,7 @@ def client(access: Access, mode: Mode, run: str = "") -> MployerClient:
             latter two may be missing.
         mode: of the calls.
         run: whose window it is; empty: one of its own.
+        attempts: how often something that only reads is tried.
 
     Raises:
         AuthError: names the credentials of the portal that are missing.
@@ -63,6 +64,7 @@ def client(access: Access, mode: Mode, run: str = "") -> MployerClient:
         mailbox=_mailbox(access),
         contacts=_contacts(access, mode),
         selectors=names,
+        attempts=attempts,
     )
 
 

@@ -52,6 +52,7 @@ class MployerClient:
         mailbox: where its codes arrive; None: an account that is asked for one cannot sign in.
         contacts: the client of GoHighLevel, for `add_to_gohighlevel`.
         selectors: where things are in the portal.
+        attempts: how often something that only reads is tried.
         sleep: waits some seconds.
     """
 
@@ -63,12 +64,13 @@ class MployerClient:
         mailbox: Mailbox | None = None,
         contacts: GoHighLevelClient | None = None,
         selectors: Selectors | None = None,
+        attempts: int = ATTEMPTS,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._portal, self._login, self._mailbox, self._contacts = portal, login, mailbox, contacts
         self._names = selectors or Selectors()
         self._walk = Walk(self._names, login)
-        self._sleep = sleep
+        self._attempts, self._sleep = attempts, sleep
         self._found: Mapping[str, Any] | None = None
 
     def bound(self, mode: Mode) -> "MployerClient":
@@ -79,6 +81,7 @@ class MployerClient:
             mailbox=self._mailbox,
             contacts=self._contacts.bound(mode) if self._contacts is not None else None,
             selectors=self._names,
+            attempts=self._attempts,
             sleep=self._sleep,
         )
 
@@ -249,12 +252,12 @@ class MployerClient:
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Try again what only reads, when the portal is busy or does not answer."""
         wait = WAIT_S
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, self._attempts + 1):
             try:
                 return await work()
             except (RateLimited, ProviderTimeout, ProviderUnavailable) as problem:
                 asked = problem.retry_after if problem.retry_after is not None else wait
-                if attempt == ATTEMPTS or asked > LONGEST_WAIT_S:
+                if attempt == self._attempts or asked > LONGEST_WAIT_S:
                     raise
                 await self._sleep(asked)
                 wait *= 2

@@ -13,7 +13,7 @@ async def check(access: Access) -> Health:
         account(access)
     except AuthError as problem:
         return Health(provider=NAME, configured=False, problem=str(problem))
-    portal = client(access, Mode.DRY_RUN)
+    portal = client(access, Mode.DRY_RUN, attempts=1)
     try:
         await portal.login()
         await portal.logout()
