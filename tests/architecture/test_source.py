@@ -39,6 +39,7 @@ PUBLIC = [
     "ToolPermissionError",
     "__version__",
     "get_gohighlevel_client",
+    "get_mployer_client",
     "get_msgraph_client",
     "tool",
 ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-VARIABLE = "BUDDY_CHROMIUM"
+VARIABLE = "BUDDY_BROWSER_EXECUTABLE"
 """Environment variable that names the executable."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STOP_S = 10.0
