@@ -16,6 +16,7 @@ from buddy.adapters.providers.base.errors import (
     ProviderUnavailable,
     Uncertain,
 )
+from buddy.adapters.providers.browser import fields
 from buddy.adapters.providers.browser import tab as tabs
 from buddy.adapters.providers.browser.sessions import SESSIONS
 from buddy.adapters.providers.browser.tab import Tab
@@ -92,7 +93,7 @@ def test_a_field_is_filled_and_put_back(do: Do, field: str, value: Any, before: 
 
     async def back(tab: Tab) -> Any:
         exact = await tab.unfill(field, result["after"], before, result["page"], hidden=False)
-        return exact, await tabs.read(await tab.field(field))
+        return exact, await fields.read(await tab.field(field))
 
     assert do(Mode.LIVE, back) == (True, before)
 
@@ -138,7 +139,7 @@ def test_a_value_that_a_field_cannot_take_is_refused_and_not_left_in_it(do: Do) 
     assert "'abc'" in told(do, Conflict, lambda tab: tab.fill("Short", "abcdef"), Mode.LIVE)
 
     async def look(tab: Tab) -> Any:
-        return await tabs.read(await tab.field("Short"))
+        return await fields.read(await tab.field("Short"))
 
     assert do(Mode.DRY_RUN, look) == ""
 

@@ -7,8 +7,10 @@ apart, and what is asked of it is handed over.
 
 import asyncio
 import atexit
+import json
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -27,6 +29,15 @@ T = TypeVar("T")
 VARIABLE = "BUDDY_BROWSER_EXECUTABLE"
 """Environment variable that names the executable."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = (
+    # A worker that pages share can open web sockets that no page's guard sees.
+    "--disable-blink-features=SharedWorker",
+    # A connection that serves many requests at once cannot be closed after each: see `gate`.
+    "--disable-http2",
+    "--disable-quic",
+)
+PREFERENCES = {"net": {"network_prediction_options": 2}}
+"""No connection is opened before a request needs it: on such a one Chromium would send again, see `gate`."""
 STOP_S = 10.0
 """Seconds that the browser may take to close."""
 
@@ -55,6 +66,7 @@ class Chromium:
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._gate: Gate | None = None
+        self._profile: Path | None = None
         self._starting: asyncio.Lock | None = None
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -87,11 +99,16 @@ class Chromium:
         path = executable()
         if self._playwright is None:
             self._playwright = await async_playwright().start()
-        # A worker that pages share can open web sockets that no page's guard sees.
-        options = ["--disable-blink-features=SharedWorker"]
-        options += ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
+        options = [*OPTIONS, *(["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else [])]
+        # Preferences can only be given in a profile; nothing but they is kept in it, windows have their own.
+        self._forget_profile()
+        self._profile = Path(tempfile.mkdtemp(prefix="buddy-browser-"))
+        (self._profile / "Default").mkdir()
+        (self._profile / "Default" / "Preferences").write_text(json.dumps(PREFERENCES))
         try:
-            return await self._playwright.chromium.launch(executable_path=path, args=options)
+            first = await self._playwright.chromium.launch_persistent_context(
+                self._profile, executable_path=path, args=options
+            )
         except Error as problem:
             told = problem.message.splitlines()[0]
             if path is None:
@@ -100,6 +117,8 @@ class Chromium:
                     f" `playwright install chromium`, or name one in {VARIABLE} ({told})"
                 ) from problem
             raise ProviderUnavailable(f"{path} does not start: {told}") from problem
+        assert first.browser is not None, "a context of Chromium has a browser"
+        return first.browser
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -135,6 +154,12 @@ class Chromium:
         finally:
             if playwright is not None:
                 await playwright.stop()
+            self._forget_profile()
+
+    def _forget_profile(self) -> None:
+        if self._profile is not None:
+            shutil.rmtree(self._profile, ignore_errors=True)
+            self._profile = None
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:

@@ -101,7 +101,19 @@ class Gate:
             guard = await self._guard(event.get("frameId", ""))
             # A request of nobody's is judged as strictly as can be.
             if (guard or Guard()).passes(request):
-                await self._session.send("Fetch.continueRequest", {"requestId": paused})
+                await self._session.send(
+                    "Fetch.continueRequest", {"requestId": paused, "headers": _once(request)}
+                )
             else:
                 stop = {"requestId": paused, "errorReason": "BlockedByClient"}
                 await self._session.send("Fetch.failRequest", stop)
+
+
+def _once(request: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the headers of a request, so that its connection serves no other.
+
+    On a connection that has served another request before, Chromium sends a request again by itself when the
+    connection breaks or the status is 408, a POST as well; on a fresh one it never does.
+    """
+    headers = {name: value for name, value in request["headers"].items() if name.casefold() != "connection"}
+    return [{"name": name, "value": value} for name, value in {**headers, "Connection": "close"}.items()]

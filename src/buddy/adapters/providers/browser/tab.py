@@ -19,14 +19,15 @@ from buddy.adapters.providers.base.errors import (
     ProviderUnavailable,
     Uncertain,
     by_status,
+    may_have_happened,
 )
-from buddy.adapters.providers.browser import elements, scripts
+from buddy.adapters.providers.browser import elements, fields, scripts
 from buddy.adapters.providers.browser.guard import Guard
 from buddy.errors import ChangedSince
 from buddy.model.mode import Mode
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Locator, Page, Response
+    from playwright.async_api import BrowserContext, Locator, Page, Request, Response
 
 WAIT_S = 10.0
 """Seconds that a page may take to load, and an element to take an action."""
@@ -67,19 +68,29 @@ class Tab:
         self._context = context
         self.guard = guard
         self.answered = Answered()
+        self._coming: Request | None = None
+        self._missed = ""
+        context.on("request", self._asked)
         context.on("response", self._heard)
+        context.on("requestfailed", self._lost)
+
+    def _asked(self, request: "Request") -> None:
+        if _brings_page(request):
+            self._coming, self._missed, self.answered = request, "", Answered()
 
     def _heard(self, response: "Response") -> None:
-        request = response.request
-        if (
-            request.is_navigation_request()
-            and not request.redirected_to
-            and response.frame.parent_frame is None
-        ):
+        if response.request is self._coming and not 300 <= response.status < 400:
             wait = response.headers.get("retry-after", "")
             self.answered = Answered(
                 status=response.status, retry_after=float(wait) if wait.isdigit() else None
             )
+            self._coming = None
+
+    def _lost(self, request: "Request") -> None:
+        if request is self._coming:
+            # What a page gives up itself (a download, an answer without content) leaves it as it was.
+            given_up = "ERR_ABORTED" in (request.failure or "")
+            self._coming, self._missed = None, "" if given_up else request.failure or "no answer"
 
     @property
     def page(self) -> "Page":
@@ -106,6 +117,7 @@ class Tab:
             )
         with _told("a page to be opened"):
             page = self._context.pages[-1] if self._context.pages else await self._context.new_page()
+        self.answered = Answered()
         try:
             with _told(f"{redaction.text(url.split('?', 1)[0])} to load"):
                 await page.goto(url, timeout=WAIT_S * 1000)
@@ -143,9 +155,9 @@ class Tab:
         """
         page, found = self.page, await self.field(target)
         with _told(f"the field {target!r} to be read"):
-            before = await read(found)
+            before = await fields.read(found)
             secret = hidden or (await elements.described(found))["type"] == "password"
-            value = await _fitting(found, target, value)
+            value = await fields.fitting(found, target, value)
         shown = {"page": elements.place(page), "field": target}
         if self.guard.mode is not Mode.LIVE:
             raise Captured(
@@ -161,11 +173,11 @@ class Tab:
                 )
             )
         with _told(f"the field {target!r} to be filled"):
-            await write(found, value)
-            after = await read(found)
+            await fields.write(found, value, WAIT_S * 1000)
+            after = await fields.read(found)
         if after != value:
             told = "another value" if secret else repr(after)
-            await write(found, before)
+            await fields.write(found, before, WAIT_S * 1000)
             raise Conflict(f"expected the field {target!r} to take the value, found {told} in it")
         return {**shown, "before": _shown(before, secret), "after": _shown(after, secret), "secret": secret}
 
@@ -177,7 +189,7 @@ class Tab:
         """
         found = await self.field(target)
         with _told(f"the field {target!r} to be filled"):
-            await write(found, await _fitting(found, target, value))
+            await fields.write(found, await fields.fitting(found, target, value), WAIT_S * 1000)
 
     async def unfill(self, target: str, value: str | bool, before: Any, at: str, *, hidden: bool) -> bool:
         """Put back what was in a field; returns whether it is what it was.
@@ -196,20 +208,21 @@ class Tab:
         if not pages or elements.place(pages[-1]) != at:
             raise ChangedSince(f"the page {at} with the field {target!r} is not open any more")
         found = await self.field(target)
-        now = await read(found)
+        now = await fields.read(found)
         if now != value:
             told = "another value" if hidden else repr(now)
             raise ChangedSince(f"expected the field {target!r} as it was left, found {told} in it")
         with _told(f"the field {target!r} to be put back"):
-            await write(found, "" if before is None else before)
-            return before is not None and await read(found) == before
+            await fields.write(found, "" if before is None else before, WAIT_S * 1000)
+            return before is not None and await fields.read(found) == before
 
     async def press(self, target: str) -> dict[str, Any]:
         """Press a button or follow a link.
 
         Raises:
             Captured: in DRY_RUN, once it is sure that it could be done; says what its form would send.
-            Uncertain: it was pressed, and what came of it did not come in time.
+            ProviderError: the server refused what it sends: a status of 400 to 499.
+            Uncertain: it was pressed, and no page came of it, or one about a failure of the server's.
         """
         page, found = self.page, await self.button(target)
         kind, at = await elements.described(found), elements.place(page)
@@ -225,12 +238,10 @@ class Tab:
                 )
             )
         try:
-            with _told(f"the page after {target!r} was pressed"):
-                await found.click(timeout=WAIT_S * 1000)
-                await page.wait_for_timeout(SETTLE_S * 1000)
-                await self.page.wait_for_load_state(timeout=WAIT_S * 1000)
+            await self._click(found, target)
+            self._heed(f"{target!r} was pressed")
         except ProviderError as problem:
-            raise Uncertain(problem) from problem
+            raise Uncertain(problem) if may_have_happened(problem) else problem from problem
         return {"button": target, "from": at, **await self.where()}
 
     async def send(self, target: str) -> None:
@@ -239,10 +250,36 @@ class Tab:
         Raises:
             ProviderError: it could not be pressed, or the page after it did not come.
         """
-        found = await self.button(target)
+        await self._click(await self.button(target), target)
+
+    async def _click(self, found: "Locator", target: str) -> None:
+        """Press something, and wait for the page after it where one is asked for.
+
+        Raises:
+            ProviderError: the page did not come.
+        """
+        before, self.answered, self._missed = self.answered, Answered(), ""
         with _told(f"the page after {target!r} was pressed"):
             await found.click(timeout=WAIT_S * 1000)
-            await self.page.wait_for_load_state(timeout=WAIT_S * 1000)
+            await found.page.wait_for_timeout(SETTLE_S * 1000)
+            waited = 0.0
+            while self._coming is not None and waited < WAIT_S:
+                await self.page.wait_for_timeout(50)
+                waited += 0.05
+            if self._coming is None and not self._missed:
+                await self.page.wait_for_load_state(timeout=WAIT_S * 1000)
+        if self._coming is not None or self._missed:
+            why = self._missed or f"nothing within {WAIT_S:g} s"
+            raise ProviderUnavailable(f"expected a page after {target!r} was pressed, found {why}")
+        if self.answered.status == 0:
+            self.answered = before
+
+    def _heed(self, what: str) -> None:
+        """Raise what the server said of a page that it did not give."""
+        status = self.answered.status
+        if status >= 400:
+            told = f"{elements.place(self.page)} answered {status} after {what}"
+            raise by_status(status)(told, status=status, retry_after=self.answered.retry_after)
 
     async def look(self, *, image: bool) -> dict[str, Any]:
         """Return what a person would find: a tree of roles and names, and a picture of it."""
@@ -313,38 +350,16 @@ class Tab:
                 waited += 0.1
 
 
-async def read(found: "Locator") -> Any:
-    """Return what is in a field: text, the label of the chosen option, or whether a box is ticked."""
-    return await found.evaluate(scripts.READ)
+def _brings_page(request: "Request") -> bool:
+    """Whether a request is for what a window shows, and not for a part of it."""
+    from playwright.async_api import Error
 
-
-async def write(found: "Locator", value: str | bool) -> None:
-    """Put something into a field."""
-    limit = WAIT_S * 1000
-    if isinstance(value, bool):
-        await found.set_checked(value, timeout=limit)
-    elif await found.evaluate("(one) => one.tagName") == "SELECT":
-        await found.select_option(label=value, timeout=limit)
-    else:
-        await found.fill(value, timeout=limit)
-
-
-async def _fitting(found: "Locator", target: str, value: str | bool) -> str | bool:
-    """Return a value in the form that the field will have it in, or refuse it."""
-    kind = await elements.described(found)
-    box = kind["type"] in ("checkbox", "radio")
-    if box != isinstance(value, bool):
-        expected = "true or false" if box else "a text"
-        raise InvalidRequest(f"expected {expected} for the field {target!r}, found {value!r}")
-    if kind["tag"] != "select":
-        return value
-    options: list[list[str]] = await found.evaluate(scripts.OPTIONS)
-    label = next((option[0] for option in options if value in option), None)
-    if label is None:
-        there = ", ".join(repr(label) for label, _ in options[: elements.LISTED])
-        more = ", ..." if len(options) > elements.LISTED else ""
-        raise InvalidRequest(f"expected an option of the field {target!r} ({there}{more}), found {value!r}")
-    return label
+    if not request.is_navigation_request():
+        return False
+    try:
+        return request.frame.parent_frame is None
+    except Error:  # a window that is only about to open has no frame yet
+        return True
 
 
 def _shown(value: Any, secret: bool) -> Any:

@@ -45,13 +45,13 @@ class ChromiumPortal:
     """
 
     def __init__(self, base_url: str, mode: Mode, run: str, session_paths: Sequence[str]) -> None:
-        self._base_url, self._mode, self._run = base_url, mode, run
+        self.base_url, self._mode, self._run = base_url, mode, run
         self._session_paths = tuple(session_paths)
         self._allow: list[Allowed] = [("POST", urljoin(base_url, path)) for path in session_paths]
 
     def bound(self, mode: Mode) -> "ChromiumPortal":
         """Return the same session in another mode."""
-        return ChromiumPortal(self._base_url, mode, self._run, self._session_paths)
+        return ChromiumPortal(self.base_url, mode, self._run, self._session_paths)
 
     async def close(self) -> None:
         """Close the run's windows."""
@@ -61,7 +61,7 @@ class ChromiumPortal:
         """Do something on its pages, on the browser's own event loop."""
 
         async def do(tab: Tab) -> T:
-            return await work(ChromiumPages(tab, self._base_url))
+            return await work(ChromiumPages(tab, self.base_url))
 
         return await SESSIONS.call((self._run, WINDOW), self._mode, do, self._allow)
 
