@@ -208,3 +208,15 @@ def test_the_check_signs_in_and_out_and_says_what_is_wrong(tmp_path: Path) -> No
 def test_a_password_is_in_no_text_of_its_holder() -> None:
     login = Login(username="dana", password="canary-word")
     assert "canary" not in f"{login} {login!r} {account.Account(base_url='x', login=login)!r}"
+
+
+def test_a_call_that_was_cut_off_in_its_middle_cannot_be_told() -> None:
+    books = crm.simulator(limit=(0, 1.0))
+    client = client_of(books)
+
+    async def steps() -> None:
+        assert ADD.probe
+        await ADD.act(client, asked(contacts=PEOPLE[:1]))
+        assert await ADD.probe(client, asked()) is None
+
+    asyncio.run(steps())

@@ -41,6 +41,6 @@ PROVIDERS: Mapping[str, Provider] = {
         simulator=f"{_HERE}.mployer.simulator.portal",
         health=f"{_HERE}.mployer.health",
     ),
-    "browser": Provider(contracts=f"{_HERE}.browser.contracts", extra="browser"),
+    "browser": Provider(contracts=f"{_HERE}.browser.contracts", extra="providers,browser"),
 }
 """Name -> provider, in the order in which tools and checks list them."""

@@ -94,9 +94,10 @@ class Chromium:
         except ModuleNotFoundError as problem:
             raise ExtraMissing(
                 "the browser needs the package playwright; install it with"
-                " `pip install 'buddy-control[browser]'`"
+                " `pip install 'buddy-control[providers,browser]'`"
             ) from problem
         path = executable()
+        used = self._playwright is not None
         if self._playwright is None:
             self._playwright = await async_playwright().start()
         options = [*OPTIONS, *(["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else [])]
@@ -110,6 +111,11 @@ class Chromium:
                 self._profile, executable_path=path, args=options
             )
         except Error as problem:
+            driver, self._playwright = self._playwright, None
+            with suppress(Error):
+                await driver.stop()
+            if used:  # it may have died with its browser, of a Ctrl-C for instance
+                return await self._launch()
             told = problem.message.splitlines()[0]
             if path is None:
                 raise ExtraMissing(

@@ -52,7 +52,7 @@ def _read(name: str, summary: str, given: dict[str, Any], returned: dict[str, An
         output=returned,
         example=example,
     )
-    return Offer(contract=contract, module=MODULE, handlers=frozenset({"live"}), extra="browser")
+    return Offer(contract=contract, module=MODULE, handlers=frozenset({"live"}), extra="providers,browser")
 
 
 OFFERS = (
@@ -135,7 +135,7 @@ OFFERS = (
         ),
         module=MODULE,
         handlers=frozenset({"live", "preview", "undo"}),
-        extra="browser",
+        extra="providers,browser",
     ),
     Offer(
         contract=ToolContract(
@@ -153,7 +153,7 @@ OFFERS = (
         ),
         module=MODULE,
         handlers=frozenset({"live", "preview"}),
-        extra="browser",
+        extra="providers,browser",
     ),
 )
 """The browser's tools."""

@@ -99,7 +99,9 @@ def _read(name: str, summary: str, given: dict[str, Any], returned: dict[str, An
         output=returned,
         **fields,
     )
-    return Offer(contract=contract, module=_MODULE, handlers=frozenset({"live", "mock"}), extra="browser")
+    return Offer(
+        contract=contract, module=_MODULE, handlers=frozenset({"live", "mock"}), extra="providers,browser"
+    )
 
 
 OFFERS: tuple[Offer, ...] = (
@@ -146,7 +148,6 @@ OFFERS: tuple[Offer, ...] = (
         ),
         module=_MODULE,
         handlers=frozenset({"live", "mock", "preview", "undo", "probe"}),
-        extra="providers",
     ),
     _read(
         "logout",

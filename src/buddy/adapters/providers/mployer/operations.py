@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from buddy.adapters.providers.base.credentials import Access
-from buddy.adapters.providers.base.errors import CapturedRequest, NotFound
+from buddy.adapters.providers.base.errors import CapturedRequest
 from buddy.adapters.providers.base.tools import PLACEHOLDER, Asked, Operation
 from buddy.adapters.providers.gohighlevel.client import FIELDS
 from buddy.adapters.providers.mployer import account
@@ -84,11 +84,11 @@ async def _is_ours(client: MployerClient, asked: Asked, contact: Mapping[str, An
 
 
 async def _probe_add(client: MployerClient, asked: Asked) -> bool | None:
-    try:
-        there = [await client.in_gohighlevel(contact["email"]) for contact in asked.args["contacts"]]
-    except NotFound:
-        return None
-    return all(one is not None for one in there)
+    there = [await client.in_gohighlevel(contact["email"]) for contact in asked.args["contacts"]]
+    if all(one is not None for one in there):
+        return True
+    # Some of them and not all: the call was cut off in its middle.
+    return None if any(one is not None and one.get("source") == _mark(asked) for one in there) else False
 
 
 OPERATIONS: Mapping[str, Operation] = {
