@@ -20,6 +20,7 @@ from starlette.routing import Route
 from buddy.adapters.providers.base.faults import App, Faults, Scope
 from buddy.adapters.providers.base.simulator import Simulator
 from buddy.adapters.providers.mployer.selectors import Selectors
+from buddy.adapters.providers.mployer.simulator import openapi
 from buddy.adapters.providers.mployer.simulator.accounts import Accounts, Deliver, Visit, login_of
 from buddy.adapters.providers.mployer.simulator.employers import Employer, Person, World
 from buddy.adapters.providers.mployer.simulator.filters import INDUSTRIES, Filters, parse
@@ -304,6 +305,7 @@ class PortalSimulator(Simulator):
             greeting=lambda base_url: {"login": msgspec.to_builtins(portal.login)},
             reads=[("POST", path) for path in Selectors().session_paths],
             faults=faults,
+            openapi=openapi.document(),
         )
 
 
