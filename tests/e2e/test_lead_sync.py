@@ -20,7 +20,7 @@ from providers.browser import site
 LEADS = Path(__file__).parents[2] / "examples" / "lead-sync"
 PLAN = LEADS / "plan.json"
 UPSERT = "gohighlevel.upsert_contact"
-FOUND = 8
+FOUND = 4
 """People that the plan's search finds in the simulated portal."""
 
 
@@ -52,12 +52,6 @@ class Services:
     @property
     def sent(self) -> list[Any]:
         return list(self.mail.state()["sent"])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _browser() -> Iterator[None]:
-    with site.browser():
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +124,7 @@ LATE = """<script>setTimeout(() => document.body.innerHTML =
 
 
 def chromium() -> None:
-    """Skip where there is no browser to try."""
+    """Skip where there is no browser to try; one that is started serves all tests of the process."""
     pytest.importorskip("playwright")
     from buddy.adapters.providers.browser.chromium import VARIABLE, executable
 
@@ -139,14 +137,3 @@ def _playwrights_own() -> bool:
 
     folder = get_driver_env().get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright"
     return any(Path(folder).glob("chromium*"))
-
-
-@contextmanager
-def browser() -> Iterator[None]:
-    """Close the process's browser at the end of a module."""
-    from buddy.adapters.providers.browser.chromium import CHROMIUM
-
-    try:
-        yield
-    finally:
-        CHROMIUM.close()

@@ -1,7 +1,6 @@
 """The guard of a window: what a page tries by itself does not leave it in DRY_RUN, and does in LIVE."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -22,10 +21,8 @@ TRIES = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _browser() -> Iterator[None]:
+def _browser() -> None:
     site.chromium()
-    with site.browser():
-        yield
 
 
 async def _visit(mode: Mode, base_url: str, allow: list[tuple[str, str]] | None = None) -> list[str]:

@@ -20,10 +20,8 @@ from providers.serving import served
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _browser() -> Iterator[None]:
+def _browser() -> None:
     site.chromium()
-    with site.browser():
-        yield
 
 
 @pytest.fixture(scope="module")

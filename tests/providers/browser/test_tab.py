@@ -30,10 +30,8 @@ Do = Callable[[Mode, Work], Any]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _browser() -> Iterator[None]:
+def _browser() -> None:
     site.chromium()
-    with site.browser():
-        yield
 
 
 @pytest.fixture(scope="module")

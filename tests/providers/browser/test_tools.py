@@ -1,7 +1,6 @@
 """The browser's tools through the whole pipeline: rehearsed, previewed, approved, done, undone."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,6 @@ from providers.browser import site
 from providers.serving import served
 
 AGREE = '[[rules]]\ndecision = "approve"\ntool = "browser.button_click"\n'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _browser() -> Iterator[None]:
-    with site.browser():
-        yield
 
 
 @pytest.fixture(autouse=True)

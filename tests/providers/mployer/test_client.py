@@ -1,7 +1,7 @@
 """The client's ways through the portal, the same in this process and in Chromium."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -21,17 +21,10 @@ from buddy.adapters.providers.gohighlevel.simulator.app import simulator as crm_
 from buddy.adapters.providers.mployer.selectors import VARIABLE, Selectors, load
 from buddy.adapters.providers.mployer.walk import Login
 from buddy.model.mode import Mode
-from providers.browser import site
 from providers.mployer.world import Place, in_chromium, in_process
 
 Open = Callable[..., AbstractContextManager[Place]]
 TEXAS = {"state": "Texas", "min_employees": 20}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _browser() -> Iterator[None]:
-    with site.browser():
-        yield
 
 
 @pytest.fixture(params=[in_process, in_chromium], ids=["in process", "in Chromium"])

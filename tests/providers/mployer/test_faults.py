@@ -24,10 +24,8 @@ from providers.mployer.world import Place, in_chromium
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _browser() -> Iterator[None]:
+def _browser() -> None:
     site.chromium()
-    with site.browser():
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +39,14 @@ def search(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Show a search, with all well; returns the portal's address."""
     place.app.layer.set(Faults())
     place.app.portal.saved.clear()
-    asyncio.run(place.client().search_contacts({"state": "Texas"}))
-    monkeypatch.setattr(tabs, "WAIT_S", 1.0)
+    base_url: str = place.portal.base_url  # type: ignore[attr-defined]
+    if not place.app.portal.accounts.signed_in:
+        asyncio.run(place.client().login())
+    at = f"{base_url}/employers?state=TX"
+    asyncio.run(SESSIONS.call((base_url, WINDOW), Mode.LIVE, lambda tab: tab.open(at)))
+    monkeypatch.setattr(tabs, "WAIT_S", 0.7)
     place.app.layer.reset()
-    yield place.portal.base_url  # type: ignore[attr-defined]
+    yield base_url
     place.app.layer.set(Faults())
 
 
@@ -74,7 +76,7 @@ def test_a_press_says_what_is_known_and_sends_once(
     place: Place, search: str, kind: str, error: type[Exception] | None, saved: int
 ) -> None:
     if kind:
-        place.app.layer.set(Faults(rates={kind: 1.0}, stall_s=3.0))
+        place.app.layer.set(Faults(rates={kind: 1.0}, stall_s=2.0))
     if error is None:
         assert save(search, "Ours")["status"] == 200
     else:
@@ -101,7 +103,7 @@ def test_a_form_that_is_refused_has_not_happened(place: Place, search: str) -> N
     ],
 )
 def test_a_search_says_what_went_wrong(place: Place, search: str, kind: str, error: type[Exception]) -> None:
-    place.app.layer.set(Faults(rates={kind: 1.0}, stall_s=3.0))
+    place.app.layer.set(Faults(rates={kind: 1.0}, stall_s=2.0))
     with pytest.raises(error):
         asyncio.run(place.client(attempts=2).search_contacts({"state": "Texas"}))
     place.app.layer.set(Faults())

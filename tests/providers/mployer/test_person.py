@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -25,10 +25,8 @@ UNNAMED = """
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _browser() -> Iterator[None]:
+def _browser() -> None:
     site.chromium()
-    with site.browser():
-        yield
 
 
 def visit(app: PortalSimulator, person: Callable[[Any, str], Awaitable[None]]) -> None:

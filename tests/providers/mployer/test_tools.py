@@ -1,7 +1,6 @@
 """The portal's tools as the catalogue offers them: undo, probe, credentials, and who may be asked."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,6 @@ PEOPLE = [
     for name in ("ada", "ben", "cleo")
 ]
 ADD = OPERATIONS["mployer.add_to_gohighlevel"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _browser() -> Iterator[None]:
-    with site.browser():
-        yield
 
 
 def client_of(books: Any, mode: Mode = Mode.MOCK) -> MployerClient:
