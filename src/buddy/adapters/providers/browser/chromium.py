@@ -33,6 +33,7 @@ OPTIONS = (
     # A worker that pages share can open web sockets that no page's guard sees.
     "--disable-blink-features=SharedWorker",
     # A connection that serves many requests at once cannot be closed after each: see `gate`.
+    "--disable-auto-reload",
     "--disable-http2",
     "--disable-quic",
 )

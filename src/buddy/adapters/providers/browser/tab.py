@@ -1,8 +1,7 @@
 """What can be done with a page. Everything here runs on the browser's own event loop."""
 
+import asyncio
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -15,13 +14,12 @@ from buddy.adapters.providers.base.errors import (
     InvalidRequest,
     NotFound,
     ProviderError,
-    ProviderTimeout,
     ProviderUnavailable,
     Uncertain,
     by_status,
     may_have_happened,
 )
-from buddy.adapters.providers.browser import elements, fields, scripts
+from buddy.adapters.providers.browser import elements, fields, foreign, scripts
 from buddy.adapters.providers.browser.guard import Guard
 from buddy.errors import ChangedSince
 from buddy.model.mode import Mode
@@ -75,7 +73,7 @@ class Tab:
         context.on("requestfailed", self._lost)
 
     def _asked(self, request: "Request") -> None:
-        if _brings_page(request):
+        if foreign.brings_page(request):
             self._coming, self._missed, self.answered = request, "", Answered()
 
     def _heard(self, response: "Response") -> None:
@@ -99,10 +97,13 @@ class Tab:
         Raises:
             NotFound: none is open.
         """
-        for page in reversed(self._context.pages):
-            if page.url != "about:blank":
-                return page
-        raise NotFound("expected an open page, found none: browser.navigate comes first")
+        shown = self._shown()
+        if shown is None:
+            raise NotFound("expected an open page, found none: browser.navigate comes first")
+        return shown
+
+    def _shown(self) -> "Page | None":
+        return next((page for page in reversed(self._context.pages) if page.url != "about:blank"), None)
 
     async def open(self, url: str) -> dict[str, Any]:
         """Go to an address.
@@ -115,12 +116,12 @@ class Tab:
             raise InvalidRequest(
                 f"expected an address that begins with http:// or https://, found {url[:80]!r}"
             )
-        with _told("a page to be opened"):
+        with foreign.told(WAIT_S, "a page to be opened"):
             page = self._context.pages[-1] if self._context.pages else await self._context.new_page()
         self.answered = Answered()
         try:
-            with _told(f"{redaction.text(url.split('?', 1)[0])} to load"):
-                await page.goto(url, timeout=WAIT_S * 1000)
+            with foreign.told(WAIT_S, f"{redaction.text(url.split('?', 1)[0])} to load"):
+                await foreign.go(page, url, WAIT_S)
         except ProviderError:
             await page.close()  # the browser's own page about the error is nothing to go on with
             raise
@@ -154,7 +155,7 @@ class Tab:
             Captured: in DRY_RUN, once it is sure that it could be done.
         """
         page, found = self.page, await self.field(target)
-        with _told(f"the field {target!r} to be read"):
+        with foreign.told(WAIT_S, f"the field {target!r} to be read"):
             before = await fields.read(found)
             secret = hidden or (await elements.described(found))["type"] == "password"
             value = await fields.fitting(found, target, value)
@@ -172,7 +173,7 @@ class Tab:
                     },
                 )
             )
-        with _told(f"the field {target!r} to be filled"):
+        with foreign.told(WAIT_S, f"the field {target!r} to be filled"):
             await fields.write(found, value, WAIT_S * 1000)
             after = await fields.read(found)
         if after != value:
@@ -188,7 +189,7 @@ class Tab:
             ProviderError: the field cannot take it.
         """
         found = await self.field(target)
-        with _told(f"the field {target!r} to be filled"):
+        with foreign.told(WAIT_S, f"the field {target!r} to be filled"):
             await fields.write(found, await fields.fitting(found, target, value), WAIT_S * 1000)
 
     async def unfill(self, target: str, value: str | bool, before: Any, at: str, *, hidden: bool) -> bool:
@@ -212,7 +213,7 @@ class Tab:
         if now != value:
             told = "another value" if hidden else repr(now)
             raise ChangedSince(f"expected the field {target!r} as it was left, found {told} in it")
-        with _told(f"the field {target!r} to be put back"):
+        with foreign.told(WAIT_S, f"the field {target!r} to be put back"):
             await fields.write(found, "" if before is None else before, WAIT_S * 1000)
             return before is not None and await fields.read(found) == before
 
@@ -226,7 +227,7 @@ class Tab:
         """
         page, found = self.page, await self.button(target)
         kind, at = await elements.described(found), elements.place(page)
-        with _told(f"the button {target!r} to take a press"):
+        with foreign.told(WAIT_S, f"the button {target!r} to take a press"):
             await found.click(trial=True, timeout=WAIT_S * 1000)
         if self.guard.mode is not Mode.LIVE:
             form = kind["form"]
@@ -239,10 +240,16 @@ class Tab:
             )
         try:
             await self._click(found, target)
+            await asyncio.sleep(SETTLE_S)
+            await self._arrived(target)
+        except ProviderError as problem:
+            raise Uncertain(problem) from problem
+        try:
             self._heed(f"{target!r} was pressed")
         except ProviderError as problem:
             raise Uncertain(problem) if may_have_happened(problem) else problem from problem
-        return {"button": target, "from": at, **await self.where()}
+        gone = {"url": "", "title": "", "status": self.answered.status}
+        return {"button": target, "from": at, **(await self.where() if self._shown() else gone)}
 
     async def send(self, target: str) -> None:
         """Press what opens, closes or reads, such as a search; the guard decides what of it leaves.
@@ -259,20 +266,25 @@ class Tab:
             ProviderError: the page did not come.
         """
         before, self.answered, self._missed = self.answered, Answered(), ""
-        with _told(f"the page after {target!r} was pressed"):
+        with foreign.told(WAIT_S, f"the page after {target!r} was pressed"):
             await found.click(timeout=WAIT_S * 1000)
-            await found.page.wait_for_timeout(SETTLE_S * 1000)
-            waited = 0.0
-            while self._coming is not None and waited < WAIT_S:
-                await self.page.wait_for_timeout(50)
-                waited += 0.05
-            if self._coming is None and not self._missed:
-                await self.page.wait_for_load_state(timeout=WAIT_S * 1000)
+        await self._arrived(target)
+        if self.answered.status == 0:
+            self.answered = before
+
+    async def _arrived(self, target: str) -> None:
+        """Wait until the page that was asked for is there, if one was."""
+        waited = 0.0
+        while self._coming is not None and waited < WAIT_S:
+            await asyncio.sleep(0.05)
+            waited += 0.05
+        shown = self._shown()
+        if self._coming is None and not self._missed and shown is not None:
+            with foreign.told(WAIT_S, f"the page after {target!r} was pressed"):
+                await shown.wait_for_load_state(timeout=WAIT_S * 1000)
         if self._coming is not None or self._missed:
             why = self._missed or f"nothing within {WAIT_S:g} s"
             raise ProviderUnavailable(f"expected a page after {target!r} was pressed, found {why}")
-        if self.answered.status == 0:
-            self.answered = before
 
     def _heed(self, what: str) -> None:
         """Raise what the server said of a page that it did not give."""
@@ -284,26 +296,26 @@ class Tab:
     async def look(self, *, image: bool) -> dict[str, Any]:
         """Return what a person would find: a tree of roles and names, and a picture of it."""
         page = self.page
-        with _told("the page to be looked at"):
+        with foreign.told(WAIT_S, "the page to be looked at"):
             tree = redaction.text(await page.locator("body").aria_snapshot(timeout=WAIT_S * 1000))
         seen = {**await self.where(), "snapshot": tree[:TEXT], "cut": len(tree) > TEXT}
         return {**seen, "image": await self.picture()} if image else seen
 
     async def picture(self, *, whole: bool = False) -> dict[str, str]:
         """Return a PNG of what is seen, or of the whole page; what is typed as a password is dots in it."""
-        with _told("the picture to be taken"):
+        with foreign.told(WAIT_S, "the picture to be taken"):
             data = await self.page.screenshot(full_page=whole, timeout=WAIT_S * 1000)
         return {"media_type": "image/png", "base64": base64.b64encode(data).decode()}
 
     async def text(self, target: str | None = None) -> str:
         """Return the text of an element, or of the page."""
         found = self.page.locator("body") if target is None else await self._appears(elements.any_of, target)
-        with _told("the text to be read"):
+        with foreign.told(WAIT_S, "the text to be read"):
             return redaction.text((await found.inner_text(timeout=WAIT_S * 1000))[:TEXT])
 
     async def texts(self, selector: str) -> list[str]:
         """Return the texts of everything that a selector finds and that can be seen; may be nothing."""
-        with _told("the texts to be read"):
+        with foreign.told(WAIT_S, "the texts to be read"):
             found = await self.page.locator(selector).all()
             return [redaction.text(await one.inner_text()) for one in found if await one.is_visible()]
 
@@ -315,7 +327,7 @@ class Tab:
             InvalidRequest: there are several.
         """
         found = await self._appears(elements.any_of, target or "css=table")
-        with _told("the table to be read"):
+        with foreign.told(WAIT_S, "the table to be read"):
             head, *rows = await found.evaluate(scripts.TABLE) or [[]]
         return [dict(zip(head, row, strict=False)) for row in rows[:ROWS]]
 
@@ -331,7 +343,7 @@ class Tab:
             ProviderError: there is no such link, or it leads to no file.
         """
         found = await self.button(target)
-        with _told(f"the file of {target!r}"):
+        with foreign.told(WAIT_S, f"the file of {target!r}"):
             status, text = await found.evaluate(scripts.FETCH)
         if status >= 400:
             raise by_status(status)(f"the file of {target!r} was answered with {status}", status=status)
@@ -341,7 +353,7 @@ class Tab:
         page, waited = self.page, 0.0
         while True:
             try:
-                with _told(f"{target!r} to be found"):
+                with foreign.told(WAIT_S, f"{target!r} to be found"):
                     return await find(page, target)
             except (NotFound, Conflict):
                 if waited >= APPEAR_S:
@@ -350,32 +362,5 @@ class Tab:
                 waited += 0.1
 
 
-def _brings_page(request: "Request") -> bool:
-    """Whether a request is for what a window shows, and not for a part of it."""
-    from playwright.async_api import Error
-
-    if not request.is_navigation_request():
-        return False
-    try:
-        return request.frame.parent_frame is None
-    except Error:  # a window that is only about to open has no frame yet
-        return True
-
-
 def _shown(value: Any, secret: bool) -> Any:
     return redaction.HIDDEN if secret and value != "" else value
-
-
-@contextmanager
-def _told(expected: str) -> Iterator[None]:
-    """Turn Playwright's errors into ours, once and here."""
-    from playwright.async_api import Error
-    from playwright.async_api import TimeoutError as Late
-
-    try:
-        yield
-    except Late as problem:
-        raise ProviderTimeout(f"expected {expected} within {WAIT_S:g} s") from problem
-    except Error as problem:
-        told = redaction.text(problem.message.splitlines()[0])
-        raise ProviderUnavailable(f"expected {expected}, found: {told}") from problem
