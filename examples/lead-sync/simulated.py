@@ -6,6 +6,7 @@ real ones. With --codes the portal mails a code at each sign-in, to the mailbox 
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,7 +54,8 @@ def main(arguments: list[str]) -> int:
         sys.exit((__doc__ or "").splitlines()[0])
     with ExitStack() as opened:
         crm = opened.enter_context(served("gohighlevel"))
-        mail = opened.enter_context(served("msgraph"))
+        # A mailbox with ids of its own each time: a home remembers for good which messages were sent.
+        mail = opened.enter_context(served("msgraph", "--seed", str(secrets.randbelow(10**9))))
         where = f"{mail['admin_url']}/deliver?mailbox={mail['mailbox']}"
         portal = opened.enter_context(served("mployer", *(("--codes-to", where) if codes else ())))
         known = {**os.environ, **environment(crm, mail, portal)}
