@@ -74,6 +74,7 @@ class Site:
                 Route("/other", self._page("<!doctype html><title>Other</title><p>Elsewhere</p>")),
                 Route("/popup", self._page("<!doctype html><title>Popup</title><p>Up</p>")),
                 Route("/slow", self._page("<!doctype html><title>Slow</title>" + LATE)),
+                Route("/search", self._page(SEARCH)),
                 Route("/hanging", self._page(HANGING)),
                 Route("/never", self._never),
                 Route("/submit", self._submit, methods=["POST"]),
@@ -118,6 +119,8 @@ class Site:
         await socket.close()
 
 
+SEARCH = """<!doctype html><title>Search</title><form action="/other">
+<label for="key">Key</label><input id="key" name="key"><button>Find</button></form>"""
 HANGING = """<!doctype html><title>Hanging</title><a href="/never">Hang</a>"""
 LATE = """<script>setTimeout(() => document.body.innerHTML =
 '<label for=a>Late</label><input id=a><button>Go</button>', 400)</script>"""

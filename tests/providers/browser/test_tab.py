@@ -106,7 +106,14 @@ def test_a_secret_is_filled_and_told_to_nobody(do: Do) -> None:
         do(Mode.DRY_RUN, lambda tab: tab.press("Send"))
     fields = stopped.value.request.body["fields"]
     assert fields["word"] == fields["csrf_token"] == "***"
-    assert "canary-1" not in str(stopped.value.request)
+    assert "canary" not in str(stopped.value.request)
+
+    async def told_of_the_page(tab: Tab) -> str:
+        script = "() => document.body.append(`seen: ${document.getElementById('mail').value}`)"
+        await tab.page.evaluate(script)
+        return f"{await tab.look(image=False)} {await tab.text()} {await tab.where()}"
+
+    assert "canary" not in do(Mode.DRY_RUN, told_of_the_page)
 
 
 def test_what_others_changed_is_left_alone(do: Do, place: tuple[str, site.Site]) -> None:
@@ -195,3 +202,16 @@ def test_a_page_is_read(do: Do, place: tuple[str, site.Site], monkeypatch: pytes
     assert seen["image"]["base64"].startswith("iVBOR")
     with pytest.raises(ProviderError):
         do(Mode.DRY_RUN, lambda tab: tab.table("Costs"))
+
+
+def test_a_secret_that_a_form_puts_into_an_address_is_told_to_nobody(
+    do: Do, place: tuple[str, site.Site]
+) -> None:
+    async def work(tab: Tab) -> Any:
+        await tab.open(f"{place[0]}/search")
+        await tab.fill("Key", "canary / 1", hidden=True)
+        return await tab.press("Find")
+
+    found = do(Mode.LIVE, work)
+    assert "canary" not in str(found)
+    assert found["url"] == f"{place[0]}/other?key=***"

@@ -17,6 +17,8 @@ from buddy.model.mode import Mode
 if TYPE_CHECKING:
     from playwright.async_api import WebSocketRoute
 
+SHORTEST = 4
+"""Characters from which on a secret is looked for in longer texts."""
 KEPT = 100
 """Stopped requests that are kept."""
 
@@ -31,11 +33,13 @@ class Guard:
     Attributes:
         mode: of the call that uses the window now or used it last.
         stopped: what did not leave since that call began, in order.
+        secrets: that were typed into the window, and that nothing told of it may show.
     """
 
     def __init__(self, allow: Collection[Allowed] = ()) -> None:
         self.mode = Mode.DRY_RUN
         self.stopped: list[CapturedRequest] = []
+        self.secrets: set[str] = set()
         self._allow = tuple((method, pattern_of(path)) for method, path in allow)
 
     def passes(self, request: Mapping[str, Any]) -> bool:
@@ -46,8 +50,15 @@ class Guard:
         address = url.split("?", 1)[0].split("#", 1)[0]
         if any(method == known and pattern.fullmatch(address) for known, pattern in self._allow):
             return True
-        self.keep(captured(request))
+        self.keep(self._captured(request))
         return False
+
+    def hide(self, found: Any) -> Any:
+        """Return a JSON value without what was typed as a secret, and without what is named like one."""
+        whole = found if isinstance(found, str) else None
+        if whole is not None and whole in self.secrets:
+            return redaction.HIDDEN
+        return redaction.value(found, [one for one in self.secrets if len(one) >= SHORTEST])
 
     def keep(self, request: CapturedRequest) -> None:
         """Remember what was stopped."""
@@ -59,19 +70,14 @@ class Guard:
         if self.mode is Mode.LIVE:
             route.connect_to_server()
             return
-        self.keep(CapturedRequest(method="WEBSOCKET", url=redaction.text(route.url)))
+        self.keep(CapturedRequest(method="WEBSOCKET", url=self.hide(route.url)))
         await route.close()
 
-
-def captured(request: Mapping[str, Any]) -> CapturedRequest:
-    """Return what a request would have sent, secrets redacted."""
-    content = str(request.get("postData", ""))[: redaction.LONGEST]
-    headers = {name.casefold(): value for name, value in request.get("headers", {}).items()}
-    return CapturedRequest(
-        method=request["method"],
-        url=redaction.text(request["url"]),
-        body=redaction.value(_body(content, headers.get("content-type", ""))),
-    )
+    def _captured(self, request: Mapping[str, Any]) -> CapturedRequest:
+        content = str(request.get("postData", ""))[: redaction.LONGEST]
+        headers = {name.casefold(): value for name, value in request.get("headers", {}).items()}
+        body = self.hide(_body(content, headers.get("content-type", "")))
+        return CapturedRequest(method=request["method"], url=self.hide(request["url"]), body=body)
 
 
 def _body(content: str, kind: str) -> Any:

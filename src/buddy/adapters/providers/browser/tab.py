@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from msgspec import Struct
 
@@ -130,7 +131,7 @@ class Tab:
     async def where(self) -> dict[str, Any]:
         """Return address, title, and the status that the server gave."""
         page = self.page
-        url = redaction.text(page.url)
+        url = self.guard.hide(page.url)
         return {"url": url, "title": await page.title(), "status": self.answered.status}
 
     async def field(self, target: str) -> "Locator":
@@ -159,6 +160,7 @@ class Tab:
             before = await fields.read(found)
             secret = hidden or (await elements.described(found))["type"] == "password"
             value = await fields.fitting(found, target, value)
+        self._keep_secret(value, secret)
         shown = {"page": elements.place(page), "field": target}
         if self.guard.mode is not Mode.LIVE:
             raise Captured(
@@ -182,6 +184,17 @@ class Tab:
             raise Conflict(f"expected the field {target!r} to take the value, found {told} in it")
         return {**shown, "before": _shown(before, secret), "after": _shown(after, secret), "secret": secret}
 
+    def _keep_secret(self, value: str | bool, secret: bool) -> None:
+        if secret and isinstance(value, str) and value:
+            self.guard.secrets |= {value, quote(value, safe=""), quote_plus(value)}
+
+    def _sends(self, target: str, form: dict[str, Any] | None) -> dict[str, Any]:
+        """Return what a form would send when it is pressed, without secrets."""
+        if form is None:
+            return {"button": target}
+        sent = {name: self.guard.hide(value) for name, value in form["fields"].items()}
+        return {"button": target, "fields": redaction.value(sent)}
+
     async def put(self, target: str, value: str | bool) -> None:
         """Put a value into a field of a form that only reads, such as a search, in every mode.
 
@@ -190,6 +203,7 @@ class Tab:
         """
         found = await self.field(target)
         with foreign.told(WAIT_S, f"the field {target!r} to be filled"):
+            self._keep_secret(value, (await elements.described(found))["type"] == "password")
             await fields.write(found, await fields.fitting(found, target, value), WAIT_S * 1000)
 
     async def unfill(self, target: str, value: str | bool, before: Any, at: str, *, hidden: bool) -> bool:
@@ -234,8 +248,8 @@ class Tab:
             raise Captured(
                 CapturedRequest(
                     method=form["method"] if form else "PRESS",
-                    url=redaction.text(form["url"] if form else kind["href"] or at),
-                    body=redaction.value({"button": target, **({"fields": form["fields"]} if form else {})}),
+                    url=self.guard.hide(form["url"] if form else kind["href"] or at),
+                    body=self._sends(target, form),
                 )
             )
         try:
@@ -297,7 +311,7 @@ class Tab:
         """Return what a person would find: a tree of roles and names, and a picture of it."""
         page = self.page
         with foreign.told(WAIT_S, "the page to be looked at"):
-            tree = redaction.text(await page.locator("body").aria_snapshot(timeout=WAIT_S * 1000))
+            tree = self.guard.hide(await page.locator("body").aria_snapshot(timeout=WAIT_S * 1000))
         seen = {**await self.where(), "snapshot": tree[:TEXT], "cut": len(tree) > TEXT}
         return {**seen, "image": await self.picture()} if image else seen
 
@@ -311,13 +325,14 @@ class Tab:
         """Return the text of an element, or of the page."""
         found = self.page.locator("body") if target is None else await self._appears(elements.any_of, target)
         with foreign.told(WAIT_S, "the text to be read"):
-            return redaction.text((await found.inner_text(timeout=WAIT_S * 1000))[:TEXT])
+            text: str = self.guard.hide((await found.inner_text(timeout=WAIT_S * 1000))[:TEXT])
+            return text
 
     async def texts(self, selector: str) -> list[str]:
         """Return the texts of everything that a selector finds and that can be seen; may be nothing."""
         with foreign.told(WAIT_S, "the texts to be read"):
             found = await self.page.locator(selector).all()
-            return [redaction.text(await one.inner_text()) for one in found if await one.is_visible()]
+            return [self.guard.hide(await one.inner_text()) for one in found if await one.is_visible()]
 
     async def table(self, target: str | None = None) -> list[dict[str, str]]:
         """Return the rows of a table by the heads of its columns.
@@ -329,12 +344,16 @@ class Tab:
         found = await self._appears(elements.any_of, target or "css=table")
         with foreign.told(WAIT_S, "the table to be read"):
             head, *rows = await found.evaluate(scripts.TABLE) or [[]]
-        return [dict(zip(head, row, strict=False)) for row in rows[:ROWS]]
+        shown: list[dict[str, str]] = self.guard.hide(
+            [dict(zip(head, row, strict=False)) for row in rows[:ROWS]]
+        )
+        return shown
 
     async def links(self) -> list[dict[str, str]]:
         """Return every link that can be seen."""
         found: list[dict[str, str]] = await self.page.locator("a[href]:visible").evaluate_all(scripts.LINKS)
-        return [{**one, "url": redaction.text(one["url"])} for one in found[:ROWS]]
+        shown: list[dict[str, str]] = self.guard.hide(found[:ROWS])
+        return shown
 
     async def fetch(self, target: str) -> str:
         """Return the text of the file that a link leads to, as the page itself would get it.
