@@ -19,6 +19,7 @@ from buddy.adapters.providers.base.faults import Faults
 from buddy.adapters.providers.gohighlevel.client import GoHighLevelClient
 from buddy.adapters.providers.gohighlevel.simulator.app import simulator as crm_simulator
 from buddy.adapters.providers.mployer.selectors import VARIABLE, Selectors, load
+from buddy.adapters.providers.mployer.simulator.portal import SEED_RATES
 from buddy.adapters.providers.mployer.walk import Login
 from buddy.model.mode import Mode
 from providers.mployer.world import Place, in_chromium, in_process
@@ -106,7 +107,7 @@ def test_a_busy_portal_is_waited_for_as_long_as_it_asks() -> None:
         with pytest.raises(RateLimited) as busy:
             await client.search_contacts(TEXAS)
         assert busy.value.retry_after == 2.0
-        assert place.app.layer.counts.requests - before <= 5
+        assert place.app.layer.counts.requests - before <= 6
 
     with in_process() as place:
         asyncio.run(steps(place))
@@ -135,10 +136,13 @@ def test_the_seeds_faults_do_not_stop_a_session() -> None:
     async def steps(place: Place) -> int:
         client = place.client()
         expected = await client.search_contacts(TEXAS)
-        place.app.layer.set(Faults(rates={"401": 0.02, "429": 0.05}, seed=2))
+        place.app.layer.set(Faults(rates=SEED_RATES, seed=2))
         same = 0
         for _ in range(10):
+            await client.logout()
+            await client.login()
             same += await client.search_contacts(TEXAS) == expected
+        assert place.app.layer.counts.faults.keys() == SEED_RATES.keys()
         return same
 
     with in_process() as place:

@@ -19,12 +19,12 @@ from buddy.adapters.providers.gohighlevel.client import GoHighLevelClient
 from buddy.adapters.providers.mployer.pages import Pages
 from buddy.adapters.providers.mployer.portal import Portal
 from buddy.adapters.providers.mployer.selectors import Selectors
-from buddy.adapters.providers.mployer.walk import Login, Walk
+from buddy.adapters.providers.mployer.walk import Login, SignedOut, Walk
 from buddy.model.mode import Mode
 
 T = TypeVar("T")
 
-ATTEMPTS = 4
+ATTEMPTS = 6
 """Times that something that only reads is tried."""
 WAIT_S = 1.0
 """Seconds before the second attempt where the portal asks for none; doubles."""
@@ -255,7 +255,7 @@ class MployerClient:
         for attempt in range(1, self._attempts + 1):
             try:
                 return await work()
-            except (RateLimited, ProviderTimeout, ProviderUnavailable) as problem:
+            except (RateLimited, ProviderTimeout, ProviderUnavailable, SignedOut) as problem:
                 asked = problem.retry_after if problem.retry_after is not None else wait
                 if attempt == self._attempts or asked > LONGEST_WAIT_S:
                     raise

@@ -27,7 +27,7 @@ class Login(Struct, frozen=True, kw_only=True):
 
 
 class SignedOut(AuthError):
-    """The portal asks to sign in."""
+    """The portal wants somebody signed in; of the account it says nothing."""
 
 
 class Walk:
@@ -146,11 +146,17 @@ class Walk:
             return
         told = " ".join(await pages.alerts(self._names.alert)) or "no reason given"
         kind = by_status(answered.status)
+        if kind is AuthError and not await self._asks_who(pages):
+            kind = SignedOut  # it refuses a page, and not the account
         raise kind(
             f"the portal answered {answered.status}: {redaction.text(told, [self._login.password])}",
             status=answered.status,
             retry_after=answered.retry_after,
         )
+
+    async def _asks_who(self, pages: Pages) -> bool:
+        names = self._names
+        return await pages.has("field", names.credential) or await pages.has("field", names.code)
 
     async def _expect_inside(self, pages: Pages) -> None:
         names = self._names
