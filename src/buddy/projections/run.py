@@ -12,6 +12,7 @@ from buddy.journal.events import (
     ApprovalRequested,
     ConflictFound,
     ContractSeen,
+    Expanded,
     Intent,
     Outcome,
     PlanStarted,
@@ -215,6 +216,9 @@ class Run:
     def _conflict(self, seq: int, event: ConflictFound) -> None:
         self.conflicts.add(event.conflict, self.steps.collide(event.conflict), seq)
 
+    def _expanded(self, seq: int, event: Expanded) -> None:
+        self.steps.expanded(event.plan, event.step)
+
     def _reassigned(self, seq: int, event: Reassigned) -> None:
         self.steps.reassigned(event.plan, event.step, event.to_agent)
 
@@ -301,6 +305,7 @@ _TAKES: dict[type, Callable[[Run, int, Any], None]] = {
     ContractSeen: Run._contract,
     PlanStarted: Run._plan,
     ConflictFound: Run._conflict,
+    Expanded: Run._expanded,
     Reassigned: Run._reassigned,
     Rung: Run._rung,
     Intent: Run._intent,

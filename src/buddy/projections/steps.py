@@ -265,6 +265,16 @@ class Steps:
         old = self.states[at]
         self._put(at, old, agent, old.tool, None, old.passed, old.tried, old.first, "", old.error)
 
+    def expanded(self, plan: str, step: str) -> None:
+        """Take in that the items of a step stand in its place; what held it before is past."""
+        at = self.seen(plan, step)
+        if at is None or self.states[at].status is None:
+            return
+        old = self.states[at]
+        passed, tried, first, error = old.passed, old.tried, old.first, old.error
+        self._put(at, old, old.agent, old.tool, StepStatus.PENDING, passed, tried, first, "", error)
+        self.change = None  # nothing was tried, so nobody has to be alarmed
+
     def _put(
         self, at: int, old: State, agent: str, tool: str, status: StepStatus | None,
         passed: int, tried: int, first: First, rule: str, error: str,

@@ -164,6 +164,18 @@ def test_items_inherit_the_conflict_and_the_validation_of_their_step() -> None:
     assert judged == [(StepStatus.SUCCEEDED, ("bad",)), (StepStatus.FAILED, ("bad",))]
 
 
+def test_a_fan_out_that_was_held_makes_room_for_its_items() -> None:
+    held = Settled(**WHO, status=StepStatus.HELD, rule="approval", reason="waits")
+    items = [event for item in ("s[0]", "s[1]") for event in journals.live(item)]
+    again = Expanded(plan="p", step="s", mode=Mode.LIVE, items=2)
+    assert fold(held).counted().total.steps == 1
+    assert fold(held, again).counted().total.steps == 0
+    assert state(fold(held, again)).status is None
+    assert fold(held, again, *items).counted().total.steps == 2
+    assert fold(held, again, held).counted().total.steps == 1
+    assert fold(again, *items, again).counted().total.steps == 2
+
+
 def test_items_of_a_step_that_nobody_judged_are_not_judged() -> None:
     run = fold(
         Expanded(plan="p", step="s", mode=Mode.MOCK, items=1),
