@@ -203,7 +203,7 @@ class Api:
     async def _once(self, request: httpx.Request, reads: bool) -> Any:
         signed = await self._signed(request)
         answer = await self._send(request, signed, reads)
-        if answer.status_code == 401 and await self._auth.refresh(self.http, signed):
+        if answer.status_code == 401 and await self._refreshed(request, signed):
             answer = await self._send(request, await self._signed(request), reads)
         return self._read(answer, reads)
 
@@ -211,6 +211,12 @@ class Api:
         try:
             return await self._auth.headers(self.http)
         except httpx.HTTPError as problem:
+            raise self._unsent(problem, request) from problem
+
+    async def _refreshed(self, request: httpx.Request, signed: Mapping[str, str]) -> bool:
+        try:
+            return await self._auth.refresh(self.http, signed)
+        except httpx.HTTPError as problem:  # the request itself was refused, so that nothing happened
             raise self._unsent(problem, request) from problem
 
     async def _send(self, request: httpx.Request, signed: Mapping[str, str], reads: bool) -> httpx.Response:
