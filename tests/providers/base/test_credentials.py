@@ -88,9 +88,7 @@ def test_an_address_loses_its_last_slash(given: str) -> None:
     assert address("gohighlevel", {}, "https://v.example") == "https://v.example"
 
 
-@pytest.mark.parametrize(
-    "given", ["", "localhost", "ftp://x", "http://", "http://[x", "http://x:p", "//x"]
-)
+@pytest.mark.parametrize("given", ["", "localhost", "ftp://x", "http://", "http://[x", "http://x:p", "//x"])
 def test_what_is_no_address_is_said(given: str) -> None:
     with pytest.raises(AuthError, match="base_url: expected an address"):
         address("gohighlevel", {"base_url": given}, "https://v.example")

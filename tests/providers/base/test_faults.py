@@ -99,6 +99,7 @@ def test_a_stall_and_a_cut_before_and_after_the_effect(
         ask(json={}, headers=headers)
     assert len(sim.state()) == effects
     assert sim.layer.counts.effects == effects
+    assert list(sim.layer.counts.log) in ([("POST", "/things", 0)], []), "no answer left, if it ended at all"
 
 
 def test_a_connection_that_was_cut_sends_not_one_byte(served: tuple[Simulator, str]) -> None:

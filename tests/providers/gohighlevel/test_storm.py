@@ -79,7 +79,8 @@ def test_over_a_wire_with_a_shorter_window() -> None:
         took = time.monotonic() - begun
     least = (150 - 1) // window[0] * window[1]
     assert len(sim.state()["contacts"]) == 150
-    assert least <= took <= 1.1 * least + 0.5  # and what 150 requests cost on a slow machine
+    assert [status for _, _, status in sim.layer.counts.log if status == 429] == []
+    assert least <= took <= 2 * least + 2  # a slow machine needs longer; virtual time above is exact
 
 
 def test_a_day_that_is_over_is_reported_and_not_waited_for() -> None:

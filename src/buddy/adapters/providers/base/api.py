@@ -176,7 +176,7 @@ class Api:
         request = self.http.build_request(method, path, params=query or None, json=json, headers=headers)
         patience = self._patience
         async for attempt in stamina.retry_context(
-            on=functools.partial(self._again, only_reads),
+            on=self._again,
             attempts=patience.attempts,
             timeout=patience.total_s,
             wait_initial=patience.first_s,
@@ -187,16 +187,17 @@ class Api:
                 return await self._once(request, only_reads)
         raise AssertionError("stamina raises what the last attempt raised")
 
-    def _again(self, reads: bool, problem: Exception) -> bool | float:
-        """Whether to send a request again, or after how many seconds."""
+    def _again(self, problem: Exception) -> bool | float:
+        """Whether to send a request again, or after how many seconds.
+
+        A write that may have happened is `Uncertain` by now, which is no `ProviderError`.
+        """
         if not isinstance(problem, ProviderError):
             return False
         wait = problem.retry_after
         if wait is not None and wait > self._patience.total_s:
             return False
-        if isinstance(problem, RateLimited) or problem.unsent:
-            return True if wait is None else wait
-        if reads and may_have_happened(problem):
+        if isinstance(problem, RateLimited) or may_have_happened(problem):
             return True if wait is None else wait
         return False
 
@@ -228,8 +229,9 @@ class Api:
             raise self._unsent(problem, request) from problem
         except httpx.HTTPError as problem:
             raise _doubt(self._broken(problem, request), reads) from problem
-        if place is not None:
-            self._pace.answered(place)
+        finally:
+            if place is not None:
+                self._pace.answered(place)
         self._heard(answer)
         return answer
 

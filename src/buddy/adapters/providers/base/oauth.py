@@ -161,9 +161,7 @@ class OAuth:
                 return tokens  # another call, or another process, refreshed while this one waited
             fresh = await self._exchange(http, tokens)
             try:
-                self._file.write(
-                    fresh
-                )  # before its first use: the old refresh token may be spent
+                self._file.write(fresh)  # before its first use: the old refresh token may be spent
             except OSError as problem:
                 raise AuthError(f"fresh tokens cannot be kept: {problem.strerror}") from problem
             self._seen.update(filter(None, (fresh.access, fresh.refresh)))
