@@ -130,7 +130,7 @@ def test_a_limited_request_waits_as_long_as_it_is_asked_and_then_passes(method: 
             loop_time.append(clock() - begun)
 
     asyncio.run(go())
-    assert 0.05 <= loop_time[0] < 1.0
+    assert 0.05 <= loop_time[0] < 5.0
 
 
 def test_who_asks_to_wait_longer_than_our_patience_is_reported_at_once() -> None:

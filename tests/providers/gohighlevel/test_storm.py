@@ -91,7 +91,7 @@ def test_a_day_that_is_over_is_reported_and_not_waited_for() -> None:
     with pytest.raises(RateLimited) as failure:
         client.sync.create_contact(email="b@b.example")
     assert (failure.value.retry_after, failure.value.retryable) == (3_600.0, False)
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 60.0, "and an hour was asked for"
 
 
 def test_what_dry_run_stops_takes_no_place_in_the_window() -> None:
