@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from buddy.adapters.providers.base.credentials import Access, load
+from buddy.adapters.providers.base.credentials import Access, address, load
 from buddy.adapters.providers.base.errors import AuthError
 
 NAMES = ("token", "location_id")
@@ -80,3 +80,15 @@ def test_a_file_of_another_form_is_refused_without_showing_it(tmp_path: Path, co
         load("gohighlevel", NAMES, Access(environ={}, folder=tmp_path))
     assert "canary" not in str(failure.value)
     assert failure.value.__cause__ is None
+
+
+@pytest.mark.parametrize("given", ["http://127.0.0.1:8081/", "http://127.0.0.1:8081"])
+def test_an_address_loses_its_last_slash(given: str) -> None:
+    assert address("gohighlevel", {"base_url": given}, "https://v.example") == "http://127.0.0.1:8081"
+    assert address("gohighlevel", {}, "https://v.example") == "https://v.example"
+
+
+@pytest.mark.parametrize("given", ["", "localhost", "ftp://x", "http://", "http://[x", "http://x:p", "//x"])
+def test_what_is_no_address_is_said(given: str) -> None:
+    with pytest.raises(AuthError, match="base_url: expected an address"):
+        address("gohighlevel", {"base_url": given}, "https://v.example")

@@ -103,3 +103,22 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(AuthError, match="chmod 600"):
         TokenFile(path).read()
+
+
+def test_what_cannot_be_kept_is_an_error_of_signing_in(tmp_path: Path) -> None:
+    folder = tmp_path / "t.json"
+    folder.mkdir()
+    with pytest.raises(AuthError, match="cannot be read"):
+        TokenFile(folder).read()
+
+
+def test_tokens_that_cannot_be_written_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = TokenFile(tmp_path / "t.json")
+
+    def full(tokens: Tokens) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(file, "write", full)
+    auth = OAuth(Issuer(), file, start=START, now=lambda: 0.0)
+    with pytest.raises(AuthError, match="No space left"):
+        asyncio.run(auth.headers(HTTP))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from buddy import ExecutionConfig, Harness, Mode
 from buddy.adapters.providers.base import serving
@@ -32,7 +33,9 @@ from buddy.errors import ToolError
 from providers.desk import context, environment, tools
 
 ATTEMPTS = 3
-SHORT = Patience(timeout_s=0.1, attempts=ATTEMPTS, total_s=5.0, first_s=0.001, most_s=0.002)
+LONG = Patience(timeout_s=5.0, attempts=ATTEMPTS, total_s=15.0, first_s=0.001, most_s=0.002)
+SHORT = replace(LONG, timeout_s=0.25)
+"""Where the service stalls; elsewhere a slow machine must not look like one that does."""
 MEANINGS: dict[str, type[ProviderError]] = {
     "400": InvalidRequest,
     "401": AuthError,
@@ -72,6 +75,12 @@ class Service:
 
     def __init__(self, sim: Simulator, tools: dict[str, Tool]) -> None:
         self.sim, self._tools = sim, tools
+        self.patience = LONG
+
+    def goes_wrong(self, kind: str, **more: Any) -> None:
+        """Let a fault happen, and be as patient as that needs."""
+        self.patience = SHORT if kind.startswith("stall") else LONG
+        self.sim.layer.set(Faults(rates={kind: 1.0}, stall_s=0.5, **more))
 
     def call(self, name: str, args: dict[str, Any]) -> Any:
         given = (
@@ -93,8 +102,13 @@ def service(
 ) -> Iterator[Service]:
     sim, url = served
     sim.reset()
-    monkeypatch.setattr(operations, "GoHighLevelClient", partial(GoHighLevelClient, patience=SHORT))
-    yield Service(sim, tools(environment(sim, url, tmp_path)))
+    made = Service(sim, tools(environment(sim, url, tmp_path)))
+
+    def client(*args: Any, **more: Any) -> GoHighLevelClient:
+        return GoHighLevelClient(*args, **more, patience=made.patience)
+
+    monkeypatch.setattr(operations, "GoHighLevelClient", client)
+    yield made
     sim.layer.set(Faults())
 
 
@@ -105,7 +119,7 @@ def test_a_write_is_sent_once_and_its_error_says_what_is_known(
 ) -> None:
     sim = service.sim
     before = sim.digest()
-    sim.layer.set(Faults(rates={kind: 1.0}, on="writes", stall_s=0.2))
+    service.goes_wrong(kind, on="writes")
     with pytest.raises((ProviderError, Uncertain)) as failure:
         service.call(name, WRITES[name])
     error = failure.value
@@ -122,13 +136,13 @@ def test_a_write_is_sent_once_and_its_error_says_what_is_known(
 @pytest.mark.parametrize("name", READS)
 def test_a_read_is_tried_again_where_that_can_help(service: Service, name: str, kind: str) -> None:
     sim = service.sim
-    sim.layer.set(Faults(rates={kind: 1.0}, stall_s=0.2))
+    service.goes_wrong(kind)
     with pytest.raises(MEANINGS[kind]) as failure:
         service.call(name, READS[name])
     assert type(failure.value) is MEANINGS[kind]
     assert sim.layer.counts.requests == (ATTEMPTS if kind in AGAIN else 1)
     sim.reset()
-    sim.layer.set(Faults(rates={kind: 1.0}, most=1, stall_s=0.2))
+    service.goes_wrong(kind, most=1)
     if kind in AGAIN:
         service.call(name, READS[name])
         assert sim.layer.counts.requests == 2
@@ -136,7 +150,7 @@ def test_a_read_is_tried_again_where_that_can_help(service: Service, name: str, 
 
 @pytest.mark.parametrize("name", WRITES)
 def test_a_write_that_was_refused_for_its_pace_alone_is_sent_again(service: Service, name: str) -> None:
-    service.sim.layer.set(Faults(rates={"429": 1.0}, on="writes", most=2))
+    service.goes_wrong("429", on="writes", most=2)
     service.call(name, WRITES[name])
     assert (service.sim.layer.counts.writes, service.sim.layer.counts.effects) == (3, 1)
 
@@ -180,7 +194,7 @@ def test_a_write_cut_off_after_its_effect_is_found_by_the_probe_and_not_sent_aga
     kind: str,
     name: str,
 ) -> None:
-    service.sim.layer.set(Faults(rates={kind: 1.0}, on="writes", most=1, stall_s=0.2))
+    service.goes_wrong(kind, on="writes", most=1)
     step = {"tool": f"gohighlevel.{name}", "args": {"email": "new@x.example"}}
     done = run(service, served[1], tmp_path, monkeypatch, step)
     journal = (Path(done.folder) / "journal.jsonl").read_text("utf-8")
@@ -194,7 +208,7 @@ def test_a_write_cut_off_after_its_effect_is_found_by_the_probe_and_not_sent_aga
 def test_a_write_cut_off_before_its_effect_is_known_not_to_have_happened(
     service: Service, served: tuple[Simulator, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service.sim.layer.set(Faults(rates={"cut-before": 1.0}, on="writes", most=1))
+    service.goes_wrong("cut-before", on="writes", most=1)
     step = {"tool": "gohighlevel.create_contact", "args": {"email": "new@x.example"}}
     done = run(service, served[1], tmp_path, monkeypatch, step)
     assert [one.get("email") for one in service.sim.state()["contacts"]].count("new@x.example") == 0

@@ -79,7 +79,8 @@ def test_over_a_wire_with_a_shorter_window() -> None:
         took = time.monotonic() - begun
     least = (150 - 1) // window[0] * window[1]
     assert len(sim.state()["contacts"]) == 150
-    assert least <= took <= 1.1 * least + 0.5  # and what 150 requests cost on a slow machine
+    assert [status for _, _, status in sim.layer.counts.log if status == 429] == []
+    assert least <= took <= 2 * least + 2  # a slow machine needs longer; virtual time above is exact
 
 
 def test_a_day_that_is_over_is_reported_and_not_waited_for() -> None:
@@ -89,8 +90,8 @@ def test_a_day_that_is_over_is_reported_and_not_waited_for() -> None:
     begun = time.monotonic()
     with pytest.raises(RateLimited) as failure:
         client.sync.create_contact(email="b@b.example")
-    assert failure.value.retry_after == 3_600.0
-    assert time.monotonic() - begun < 2.0
+    assert (failure.value.retry_after, failure.value.retryable) == (3_600.0, False)
+    assert time.monotonic() - begun < 60.0, "and an hour was asked for"
 
 
 def test_what_dry_run_stops_takes_no_place_in_the_window() -> None:

@@ -176,7 +176,7 @@ class Api:
         request = self.http.build_request(method, path, params=query or None, json=json, headers=headers)
         patience = self._patience
         async for attempt in stamina.retry_context(
-            on=functools.partial(self._again, only_reads),
+            on=self._again,
             attempts=patience.attempts,
             timeout=patience.total_s,
             wait_initial=patience.first_s,
@@ -187,23 +187,24 @@ class Api:
                 return await self._once(request, only_reads)
         raise AssertionError("stamina raises what the last attempt raised")
 
-    def _again(self, reads: bool, problem: Exception) -> bool | float:
-        """Whether to send a request again, or after how many seconds."""
+    def _again(self, problem: Exception) -> bool | float:
+        """Whether to send a request again, or after how many seconds.
+
+        A write that may have happened is `Uncertain` by now, which is no `ProviderError`.
+        """
         if not isinstance(problem, ProviderError):
             return False
         wait = problem.retry_after
         if wait is not None and wait > self._patience.total_s:
             return False
-        if isinstance(problem, RateLimited) or problem.unsent:
-            return True if wait is None else wait
-        if reads and may_have_happened(problem):
+        if isinstance(problem, RateLimited) or may_have_happened(problem):
             return True if wait is None else wait
         return False
 
     async def _once(self, request: httpx.Request, reads: bool) -> Any:
         signed = await self._signed(request)
         answer = await self._send(request, signed, reads)
-        if answer.status_code == 401 and await self._auth.refresh(self.http, signed):
+        if answer.status_code == 401 and await self._refreshed(request, signed):
             answer = await self._send(request, await self._signed(request), reads)
         return self._read(answer, reads)
 
@@ -211,6 +212,12 @@ class Api:
         try:
             return await self._auth.headers(self.http)
         except httpx.HTTPError as problem:
+            raise self._unsent(problem, request) from problem
+
+    async def _refreshed(self, request: httpx.Request, signed: Mapping[str, str]) -> bool:
+        try:
+            return await self._auth.refresh(self.http, signed)
+        except httpx.HTTPError as problem:  # the request itself was refused, so that nothing happened
             raise self._unsent(problem, request) from problem
 
     async def _send(self, request: httpx.Request, signed: Mapping[str, str], reads: bool) -> httpx.Response:
@@ -222,8 +229,9 @@ class Api:
             raise self._unsent(problem, request) from problem
         except httpx.HTTPError as problem:
             raise _doubt(self._broken(problem, request), reads) from problem
-        if place is not None:
-            self._pace.answered(place)
+        finally:
+            if place is not None:
+                self._pace.answered(place)
         self._heard(answer)
         return answer
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -61,6 +62,28 @@ def load(
     if missing:
         raise AuthError(_missing(provider, missing, access))
     return found
+
+
+def address(provider: str, known: Mapping[str, str], default: str) -> str:
+    """Return the address of a service, without a slash at its end.
+
+    Args:
+        provider: whose.
+        known: its credentials, of which `base_url` replaces the default.
+        default: the vendor's.
+
+    Raises:
+        AuthError: it is none.
+    """
+    found = known.get("base_url", default)
+    try:
+        parts = urlsplit(found)
+        fits = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise AuthError(f"{provider}: base_url: expected an address such as {default}, found {found!r}")
+    return found.rstrip("/")
 
 
 def look(provider: str, names: Sequence[str], access: Access) -> dict[str, str]:

@@ -20,6 +20,9 @@ from msgspec import Struct
 
 from buddy.errors import BuddyError, InvalidArguments, ToolError, ToolPermissionError
 
+LONGEST_S = 600.0
+"""Seconds that a run waits for a provider; a day's limit, say, is over for longer."""
+
 
 class ProviderError(ToolError):
     """The provider refused or failed, and nothing happened.
@@ -70,9 +73,13 @@ class InvalidRequest(ProviderError, InvalidArguments):
 
 
 class RateLimited(ProviderError):
-    """The provider asks to wait."""
+    """The provider asks to wait; where it is for longer than `LONGEST_S`, no run waits for it."""
 
     counts_against_tool = False
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None, **more: Any) -> None:
+        super().__init__(message, retry_after=retry_after, **more)
+        self.retryable = retry_after is None or retry_after <= LONGEST_S
 
 
 class ProviderTimeout(ProviderError):

@@ -59,6 +59,8 @@ class TokenFile:
                 return msgspec.json.decode(file.read(), type=Tokens)
         except FileNotFoundError:
             return None
+        except OSError as problem:
+            raise AuthError(f"{self._path}: cannot be read: {problem.strerror}") from problem
         except msgspec.MsgspecError:
             raise AuthError(f"{self._path}: expected stored tokens, found another form") from None
 
@@ -158,7 +160,10 @@ class OAuth:
             if tokens is not None and good and tokens.expires_at >= self._now() + EARLY_S:
                 return tokens  # another call, or another process, refreshed while this one waited
             fresh = await self._exchange(http, tokens)
-            self._file.write(fresh)  # before its first use: the old refresh token may be worth nothing now
+            try:
+                self._file.write(fresh)  # before its first use: the old refresh token may be spent
+            except OSError as problem:
+                raise AuthError(f"fresh tokens cannot be kept: {problem.strerror}") from problem
             self._seen.update(filter(None, (fresh.access, fresh.refresh)))
             return fresh
 

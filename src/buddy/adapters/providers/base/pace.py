@@ -10,16 +10,21 @@ from msgspec import Struct
 MARGIN = 0.01
 """Share of the window that is waited longer, for clocks that do not agree."""
 
+TICK_S = 1e-6
+"""Seconds that are not worth a sleep, and that a clock may not even tell from none."""
 
-class Place(Struct):
+
+class Place(Struct, eq=False):
     """The place of one request in the window.
 
     Attributes:
-        at: when it counts from: when it was to leave, and once it was answered that moment, which is not
-            before the provider counted it. Seconds of a monotonic clock.
+        at: when it is to leave, and once it was answered that moment: the provider has counted it by then.
+            Seconds of a monotonic clock.
+        under_way: it has left and was not answered, so that the provider may count it at any moment.
     """
 
-    at: float
+    at: float = 0.0
+    under_way: bool = False
 
 
 class Pace:
@@ -48,26 +53,36 @@ class Pace:
 
     async def take(self) -> Place:
         """Wait until one more request may be sent; returns its place, for `answered`."""
-        now, place = self._book()
-        if place.at > now:
-            await self._sleep(place.at - now)
+        place = Place()
+        try:
+            while (wait := self._wait(place)) > TICK_S:  # those before it may have been counted late
+                await self._sleep(wait)
+        except BaseException:
+            with self._lock:
+                self._places = [one for one in self._places if one is not place]
+            raise
+        place.under_way = True
         return place
 
-    def _book(self) -> tuple[float, Place]:
+    def _wait(self, place: Place) -> float:
+        """Return the seconds until a request may leave, by those before it as they are known now."""
         with self._lock:
             now = self._monotonic()
             window = self._seconds * (1 + MARGIN)
-            self._places = [one for one in self._places if one.at > now - window]
-            place = Place(max(now, self._closed_until))
-            if 0 < self._calls <= len(self._places):
-                last = sorted(one.at for one in self._places)[-self._calls]
-                place.at = max(place.at, last + window)
-            self._places.append(place)
-            return now, place
+            kept = [one for one in self._places if one is place or one.under_way or one.at > now - window]
+            self._places = kept if place in kept else [*kept, place]
+            ahead = self._places[: self._places.index(place)]
+            before = sorted(max(one.at, now) if one.under_way else one.at for one in ahead)
+            earliest = max(now, self._closed_until)
+            if 0 < self._calls <= len(before):
+                earliest = max(earliest, before[-self._calls] + window)
+            place.at = earliest
+            return earliest - now
 
     def answered(self, place: Place) -> None:
-        """Count a request from now: the provider counted it by now, and not later."""
-        place.at = self._monotonic()
+        """Count a request from now: it was answered, or nobody waits for its answer any more."""
+        with self._lock:
+            place.at, place.under_way = self._monotonic(), False
 
     def learn(self, calls: int, seconds: float) -> None:
         """Take over the limit that the provider names."""

@@ -10,7 +10,7 @@ import httpx
 from msgspec import Struct
 
 from buddy.adapters.providers.base.api import Api, Auth, Bearer, Patience, pages, real_transport, retry_after
-from buddy.adapters.providers.base.credentials import FOLDER, Access, load, look
+from buddy.adapters.providers.base.credentials import FOLDER, Access, address, load, look
 from buddy.adapters.providers.base.errors import AuthError, InvalidRequest, NotFound
 from buddy.adapters.providers.base.oauth import OAuth, TokenFile, Tokens, refused
 from buddy.adapters.providers.base.pace import Pace
@@ -45,7 +45,7 @@ FIELDS: Mapping[str, str] = {
     "dnd_settings": "dndSettings",
     "custom_fields": "customFields",
 }
-"""Field of a contact here -> at the vendor."""
+"""Field of a contact here -> at the vendor; the channels of `dnd_settings` are those of the dialect."""
 PAGE = 100
 WINDOW = (100, 10.0)
 """Requests, and seconds in which they may come, until the vendor's headers say otherwise."""
@@ -88,7 +88,7 @@ def account(access: Access) -> Account:
         known = load(NAME, (*apps, "location_id"), access, optional=("base_url", "version"))
         auth = _oauth(known, access)
     return Account(
-        base_url=known.get("base_url", BASE_URL).rstrip("/"),
+        base_url=address(NAME, known, BASE_URL),
         location_id=known["location_id"],
         auth=auth,
         version=known.get("version", VERSION),
@@ -110,12 +110,15 @@ def _oauth(known: Mapping[str, str], access: Access) -> OAuth:
         answer = await http.post("/oauth/token", data=form, headers={"Version": VERSION})
         if not answer.is_success:
             raise refused(answer, NAME)
-        body = answer.json()
-        return Tokens(
-            access=body["access_token"],
-            refresh=body.get("refresh_token", form["refresh_token"]),
-            expires_at=time.time() + float(body.get("expires_in", 0)),
-        )
+        try:
+            body = answer.json()
+            return Tokens(
+                access=body["access_token"],
+                refresh=body.get("refresh_token", form["refresh_token"]),
+                expires_at=time.time() + float(body.get("expires_in", 0)),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise refused(answer, NAME) from None  # not chained: the foreign error may carry a token
 
     file = TokenFile(access.folder / FOLDER / f"{NAME}.tokens.json")
     secrets = (known["client_secret"], known["refresh_token"])

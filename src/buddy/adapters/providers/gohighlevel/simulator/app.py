@@ -318,10 +318,10 @@ def _vendor(status: int, scope: Scope, service: Service) -> App:
     path = scope.get("path", "")
     parts = path.strip("/").split("/")
     body: dict[str, Any] = {"statusCode": status}
-    if status in (404, 405) and not (status == 404 and "endpoint" not in scope and _is_contact(parts)):
-        body |= {"statusCode": 404, "message": f"Cannot {scope['method']} {path}", "error": "Not Found"}
-    elif status == 404:
+    if status == 404 and _is_contact(parts):
         body = {"statusCode": 400, "message": f"Contact with id {parts[1]} not found", "error": "Bad Request"}
+    elif status in (404, 405):
+        body |= {"statusCode": 404, "message": f"Cannot {scope['method']} {path}", "error": "Not Found"}
     elif status == 409:
         meta = {"contactId": made_id(service.store.seed, "other"), "matchingField": "email"}
         text = "This location does not allow duplicated contacts."
