@@ -7,12 +7,16 @@ from typing import Any
 WIDEST = 48
 """Characters of a cell in a table."""
 
-_STEERING = [*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+_STEERING = [
+    *range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)
+]  # fmt: skip
 # Control characters move the cursor or fake a line, and those for writing direction reorder what is read.
 _ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _STEERING} | {
     10: "\\n",
     9: "\\t",
 }
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in _STEERING if code >= 0x20}
+# JSON escapes the others itself where they are in a text, and elsewhere they are its layout.
 
 
 def plain(text: str) -> str:
@@ -33,12 +37,23 @@ def warn(*lines: str) -> None:
     sys.stderr.flush()
 
 
-def emit(document: Any) -> None:
-    """Print one JSON document."""
+def json_text(document: Any, indent: int = -1) -> str:
+    """Return a document as JSON in which nothing steers a terminal, and which is read back as it was.
+
+    Args:
+        document: what JSON can hold, or a record.
+        indent: spaces a level; below 0 all of it is one line.
+    """
     import msgspec
 
     encoded = msgspec.json.Encoder(decimal_format="string").encode(document)
-    sys.stdout.write(f"{msgspec.json.format(encoded, indent=2).decode()}\n")
+    laid_out = encoded if indent < 0 else msgspec.json.format(encoded, indent=indent)
+    return laid_out.decode().translate(_JSON_ESCAPES)
+
+
+def emit(document: Any) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(f"{json_text(document, indent=2)}\n")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -160,9 +160,7 @@ def _emit(result: "SandboxResult", exit_code: int) -> None:
 
 def _show(result: "SandboxResult", code: str) -> None:
     """Print what the code printed and its value to stdout, and all else to stderr."""
-    import msgspec
-
-    from buddy.interfaces.cli.printing import say, warn
+    from buddy.interfaces.cli.printing import json_text, say, warn
 
     printed = result.stdout
     # Who reads it into a file or another program gets every byte of it.
@@ -170,7 +168,7 @@ def _show(result: "SandboxResult", code: str) -> None:
     if printed and not printed.endswith("\n") and result.value is not None:
         sys.stdout.write("\n")
     if result.value is not None:
-        say(msgspec.json.encode(result.value).decode())
+        say(json_text(result.value))
     sys.stdout.flush()
     warn(*_told(result, code))
     _dim(_used(result))

@@ -174,6 +174,12 @@ def test_output_and_value_go_to_stdout_and_the_rest_to_stderr(
     assert shown.err == ("0.012 s, CPU 0.010 s, 9.5 MB, 1,234 bytes printed; isolation standard; ex_1\n")
 
 
+def test_the_value_is_json_whatever_is_in_it(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
+    box.answer = {"value": "\x7f\x9b\u202e\n"}
+    assert main(["sandbox", "run", "code.py"]) == 0
+    assert json.loads(capsys.readouterr().out) == box.answer["value"]
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
