@@ -35,14 +35,13 @@ def check(args: argparse.Namespace) -> int:
 
 def _stream(result: "CheckResult") -> None:
     """Print one document without holding the steps in memory."""
-    import msgspec
+    from buddy.interfaces.cli.printing import json_text
 
-    encode = msgspec.json.Encoder().encode
     write = sys.stdout.write
     write(f'{{"plans":{result.plans},"count":{result.count},"steps":[')
     for place, step in enumerate(result.steps):
-        write(f"{',' if place else ''}\n{encode(step).decode()}")
-    conflicts, fleet = encode(list(result.conflicts)).decode(), encode(result.fleet).decode()
+        write(f"{',' if place else ''}\n{json_text(step)}")
+    conflicts, fleet = json_text(list(result.conflicts)), json_text(result.fleet)
     write(f'\n],"conflicts":{conflicts},"fleet":{fleet}}}\n')
 
 

@@ -69,20 +69,25 @@ class Bar:
         if self._ended.wait(self._patience_s):
             return
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        counted, elapsed = TextColumn("{task.fields[counted]}"), TimeElapsedColumn()
+        columns = (TextColumn("{task.description}"), BarColumn(), counted, elapsed)
         console = Console(file=self._stream)
         bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
         with self._screen:
             self._shown = bar
             if not self._asides:
                 bar.start()
-        task = bar.add_task(self._label, total=None)
+        task = bar.add_task(self._label, total=None, counted="")
         while not self._ended.wait(FRAME_S):
             with self._screen:
                 if not self._asides:
-                    bar.update(task, completed=self._settled, total=self._total or None)
+                    settled, total = self._settled, self._total
+                    counted_now = (
+                        f"{settled:,}/{total:,}" if total else ""
+                    )  # not everything has parts to count
+                    bar.update(task, completed=settled, total=total or None, counted=counted_now)
                     bar.refresh()
         with self._screen:
             self._shown = None

@@ -61,6 +61,10 @@ def _code(name: str, most: int) -> str:
     from buddy.errors import BadInput
 
     place = "stdin" if name == "-" else name
+    if name == "-" and sys.stdin.isatty():
+        from buddy.interfaces.cli.printing import warn
+
+        warn("reading Python code; end it with Ctrl-D on a line of its own")
     text = _text(name, place, "Python code", most)
     if not text.strip():
         raise BadInput(f"{place}: expected Python code, found nothing")
@@ -162,10 +166,10 @@ def _show(result: "SandboxResult", code: str) -> None:
     """Print what the code printed and its value to stdout, and all else to stderr."""
     from buddy.interfaces.cli.printing import json_text, say, warn
 
-    printed = result.stdout
-    # Who reads it into a file or another program gets every byte of it.
-    sys.stdout.write(_harmless(printed) if sys.stdout.isatty() else printed)
-    if printed and not printed.endswith("\n") and result.value is not None:
+    printed, to_a_person = result.stdout, sys.stdout.isatty()
+    # Who reads it into a file or another program gets every byte of it, and no more.
+    sys.stdout.write(_harmless(printed) if to_a_person else printed)
+    if printed and not printed.endswith("\n") and (to_a_person or result.value is not None):
         sys.stdout.write("\n")
     if result.value is not None:
         say(json_text(result.value))
@@ -184,11 +188,13 @@ def _harmless(text: str) -> str:
 
 def _told(result: "SandboxResult", code: str) -> Iterator[str]:
     from buddy.core.verdict import ENDS, error_told, violation_told
+    from buddy.model.sandbox import Layer
 
     for one in result.violations:
         times = f", {one.count:,} times" if one.count > 1 else ""
         yield f"{violation_told(one)}{times}{_source(code, one.line)}"
-    if result.killed_by is not None:
+    # What the supervisor says of an end stands among the violations, with the limit itself.
+    if result.killed_by is not None and not any(one.layer is Layer.SUPERVISOR for one in result.violations):
         yield f"{result.killed_by.value}: {ENDS[result.killed_by]}"
     if result.error is not None:
         yield f"{error_told(result.error)}{_source(code, result.error.line)}"

@@ -32,6 +32,14 @@ def test_a_bar_shows_how_far_it_is_and_makes_room() -> None:
     assert "running" in screen.getvalue()
 
 
+def test_what_has_no_parts_is_not_counted() -> None:
+    screen = Screen()
+    with Bar("trying", screen, patience_s=0.0):
+        wait_for(screen, "0:00:0")
+    assert "trying" in screen.getvalue()
+    assert "/" not in screen.getvalue()
+
+
 def test_several_write_beside_the_bar_at_once() -> None:
     screen = Screen()
     with Bar("running", screen, patience_s=0.0) as bar:

@@ -199,6 +199,32 @@ def test_nothing_steers_a_terminal_and_usage_is_dim(box: Box, monkeypatch: pytes
     assert err.getvalue().splitlines()[-1].startswith("0.012 s")
 
 
+def test_what_ends_without_a_line_feed_gets_one_where_a_person_reads_on(
+    box: Box, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box.answer = {"stdout": "a"}
+    assert main(["sandbox", "run", "code.py"]) == 0
+    assert capsys.readouterr().out == "a"
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main(["sandbox", "run", "code.py"]) == 0
+    assert out.getvalue() == "a\n"
+
+
+def test_somebody_at_a_terminal_is_told_what_is_waited_for(
+    box: Box, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = io.TextIOWrapper(io.BytesIO(b"1"))
+    monkeypatch.setattr(sys, "stdin", typed)
+    assert main(["sandbox", "run", "-"]) == 0
+    assert "reading" not in capsys.readouterr().err
+    typed = io.TextIOWrapper(io.BytesIO(b"1"))
+    monkeypatch.setattr(typed, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", typed)
+    assert main(["sandbox", "run", "-"]) == 0
+    assert capsys.readouterr().err.startswith("reading Python code; end it with Ctrl-D")
+
+
 def test_what_it_tried_and_how_it_failed_stands_with_its_line(
     box: Box, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,6 +267,16 @@ def test_an_end_by_a_limit_is_told(box: Box, capsys: pytest.CaptureFixture[str])
     box.answer = {"killed_by": KilledBy.MEMORY}
     assert main(["sandbox", "run", "code.py"]) == 6
     assert "memory: it used more memory than it may" in capsys.readouterr().err
+
+
+def test_an_end_that_stands_among_the_violations_is_told_once(
+    box: Box, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box.answer = {"violations": (SOCKET, LATE), "killed_by": KilledBy.TIMEOUT}
+    assert main(["sandbox", "run", "code.py"]) == 5
+    tried, ended, _ = capsys.readouterr().err.splitlines()
+    assert tried.startswith("NETWORK_ACCESS_ATTEMPT")
+    assert ended == "TIMEOUT: late (noticed by the supervisor layer)"
 
 
 # the log
