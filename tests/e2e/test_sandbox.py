@@ -119,6 +119,13 @@ def test_the_deadline_ends_what_does_not_end(bare: Sandbox) -> None:
         assert result.violations[0].authoritative
 
 
+def test_what_was_printed_before_a_limit_is_there(box: Sandbox) -> None:
+    for end in ("while True: pass", "10 ** 10 ** 9", "x = [0]\nwhile True: x += x"):
+        result = box.execute(f"print('one')\nprint('two')\n{end}", timeout_s=0.5)
+        assert result.killed_by is not None, end
+        assert result.stdout == "one\ntwo\n", end
+
+
 def test_memory_ends(bare: Sandbox) -> None:
     result = bare.execute("x = bytearray(10 ** 10)")
     assert (result.ok, result.killed_by) == (False, KilledBy.MEMORY)

@@ -6,6 +6,7 @@ environment, as its children inherit its memory.
 
 import contextlib
 import gc
+import io
 import json
 import os
 import select
@@ -34,6 +35,8 @@ def main(descriptor: int) -> NoReturn:
     try:
         settings = decode(control.recv(1 << 20))
         limits.make_room()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # what code printed outlives its being killed
         os.environ["TZ"] = "UTC"
         time.tzset()
         runner.preload(settings.imports, settings)
