@@ -375,6 +375,14 @@ def test_arguments_that_cannot_be_used(box: Sandbox, arguments: dict[str, object
 def test_settings_that_cannot_be_used() -> None:
     with pytest.raises(BadInput, match="policy: expected spec, extended or a SandboxPolicy, found 'x'"):
         Sandbox("x")
+    with pytest.raises(BadInput, match="policy: expected spec, extended or a SandboxPolicy, found {}"):
+        Sandbox({})  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="policy: memory_mb: expected `int` >= 1"):
+        Sandbox(SandboxPolicy(memory_mb=0))
+    with pytest.raises(BadInput, match="policy: scratch.size_mb: expected `int` >= 1"):
+        Sandbox(SandboxPolicy(scratch=Scratch(size_mb=0)))
+    with pytest.raises(BadInput, match="policy: imports: expected `array`, found `str`"):
+        Sandbox(SandboxPolicy(imports="math"))  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="workers: expected 1 or more, found 0"):
         Sandbox(workers=0)
     with pytest.raises(BadInput, match="require: expected full or standard, found 'some'"):

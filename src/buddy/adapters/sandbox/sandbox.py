@@ -19,6 +19,7 @@ from buddy.adapters.sandbox import doctor, log, results
 from buddy.adapters.sandbox.execution import Execution
 from buddy.adapters.sandbox.settings import Settings
 from buddy.adapters.sandbox.worker import Child, Worker
+from buddy.core import parsing
 from buddy.errors import BadInput, SandboxUnavailable
 from buddy.model.sandbox import (
     POLICIES,
@@ -46,7 +47,7 @@ class Sandbox:
         log: file that violations are appended to, None for no file.
 
     Raises:
-        BadInput: there is no such policy, or not one worker.
+        BadInput: there is no such policy, a field of it does not fit, or not one worker.
         SandboxUnavailable: this machine cannot hold code that way; it says what is missing.
     """
 
@@ -257,8 +258,11 @@ def settings_of(policy: SandboxPolicy, without: frozenset[str] = frozenset()) ->
 
 def _policy(policy: str | SandboxPolicy) -> SandboxPolicy:
     if isinstance(policy, SandboxPolicy):
-        return policy
-    if policy not in POLICIES:
+        try:  # a struct that a program makes is checked by nobody else
+            return msgspec.convert(msgspec.to_builtins(policy), SandboxPolicy)
+        except (msgspec.ValidationError, TypeError) as problem:
+            raise BadInput(f"policy: {parsing.sentence_of(problem)}") from problem
+    if not isinstance(policy, str) or policy not in POLICIES:
         raise BadInput(f"policy: expected {', '.join(POLICIES)} or a SandboxPolicy, found {policy!r}")
     return POLICIES[policy]
 
