@@ -375,11 +375,11 @@ def test_arguments_that_cannot_be_used(box: Sandbox, arguments: dict[str, object
 def test_settings_that_cannot_be_used() -> None:
     with pytest.raises(BadInput, match="policy: expected spec, extended or a SandboxPolicy, found 'x'"):
         Sandbox("x")
-    with pytest.raises(BadInput, match="policy: expected spec, extended or a SandboxPolicy, found {}"):
+    with pytest.raises(BadInput, match=r"policy: expected spec, extended or a SandboxPolicy, found \{\}"):
         Sandbox({})  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="policy: memory_mb: expected `int` >= 1"):
         Sandbox(SandboxPolicy(memory_mb=0))
-    with pytest.raises(BadInput, match="policy: scratch.size_mb: expected `int` >= 1"):
+    with pytest.raises(BadInput, match=r"policy: scratch\.size_mb: expected `int` >= 1"):
         Sandbox(SandboxPolicy(scratch=Scratch(size_mb=0)))
     with pytest.raises(BadInput, match="policy: imports: expected `array`, found `str`"):
         Sandbox(SandboxPolicy(imports="math"))  # type: ignore[arg-type]

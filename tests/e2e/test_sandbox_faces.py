@@ -270,8 +270,8 @@ def buddy(*words: str, given: str = "", denied: str = "") -> subprocess.Complete
         ("x = 1\ndef f(:", [], 1, "", "line 2: SyntaxError: invalid syntax | def f(:"),
         ("return 1", [], 1, "", "line 1: SyntaxError: 'return' outside function | return 1"),
         ("import socket", [], 5, "", "NETWORK_ACCESS_ATTEMPT on line 1"),
-        ("while True:\n    pass", ["--timeout", "0.2"], 6, "", "timeout: it ran for longer than it may"),
-        ("[0] * 10**9", [], 6, "", "memory: it used more memory than it may"),
+        ("while True:\n    pass", ["--timeout", "0.2"], 6, "", "TIMEOUT: the code ran longer than 0.2 s"),
+        ("[0] * 10**9", [], 6, "", "RESOURCE_LIMIT: the code needed more than 256 MiB of memory"),
     ],
 )
 def test_a_run_tells_by_its_exit_code_what_came_of_the_code(
