@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from buddy.model.outcome import Restored as Restored
     from buddy.model.sandbox import SandboxPolicy as SandboxPolicy
     from buddy.model.sandbox import SandboxResult as SandboxResult
+    from buddy.model.sandbox import Scratch as Scratch
     from buddy.ports import CallContext as CallContext
     from buddy.wiring.providers import get_gohighlevel_client as get_gohighlevel_client
     from buddy.wiring.providers import get_mployer_client as get_mployer_client
@@ -59,6 +60,7 @@ _HOMES = {
     "SandboxPolicy": "buddy.model.sandbox",
     "SandboxResult": "buddy.model.sandbox",
     "SandboxUnavailable": "buddy.errors",
+    "Scratch": "buddy.model.sandbox",
     "Tool": "buddy.adapters.tools.decorator",
     "ToolError": "buddy.errors",
     "ToolPermissionError": "buddy.errors",

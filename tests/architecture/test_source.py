@@ -34,6 +34,7 @@ PUBLIC = [
     "SandboxPolicy",
     "SandboxResult",
     "SandboxUnavailable",
+    "Scratch",
     "Tool",
     "ToolError",
     "ToolPermissionError",
