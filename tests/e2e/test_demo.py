@@ -15,6 +15,7 @@ import pytest
 
 from buddy import BadInput, wiring
 
+ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parents[1] / "golden" / "demo.txt"
 MODULE: Any = importlib.import_module("buddy.wiring.demo")  # the package has the function under this name
 
@@ -42,6 +43,11 @@ def test_what_it_tells_is_this_text_and_fits_a_screen() -> None:
     assert normalised(result.lines) == GOLDEN.read_text("utf-8")
     assert len(result.lines) <= 45
     assert max(map(len, result.lines)) <= 100
+
+
+def test_the_readme_shows_it() -> None:
+    [shown] = re.findall(r"^```text\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    assert normalised(shown.splitlines()) == GOLDEN.read_text("utf-8")
 
 
 def test_it_is_true_of_the_office(desk: Path) -> None:
