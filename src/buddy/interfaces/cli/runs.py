@@ -172,4 +172,5 @@ def _report(args: argparse.Namespace, result: "RunResult") -> int:
         # A command that takes no tools does not know which the run has.
         resume_it = command("resume", result.run_id, args.tools) if hasattr(args, "tools") else ""
         say(*summary.lines(result.summary, result.folder, resume_it, result.fleet))
+        say(*summary.reasons(result.summary))
     return result.exit_code

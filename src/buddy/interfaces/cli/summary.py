@@ -55,6 +55,18 @@ def _held(summary: Mapping[str, Any], resume: str) -> list[str]:
     ]
 
 
+def reasons(summary: Mapping[str, Any]) -> list[str]:
+    """Return a line on where it stands why steps did not do what they were to do, where there are any.
+
+    Args:
+        summary: content of `orchestration_summary.json`.
+    """
+    counts = summary["steps"]["by_status"]
+    if not any(counts.get(status) for status in ("FAILED", "ABORTED", "SKIPPED", "ROLLED_BACK")):
+        return []
+    return [f"reasons     `buddy runs show {summary['run_id']}` lists them by step"]
+
+
 def _part(name: str, counts: Mapping[str, int], more: str = "") -> list[str]:
     told = _counts(name, counts)
     return [f"{told}{more}"] if told else []

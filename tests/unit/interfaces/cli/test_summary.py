@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 
 from buddy.interfaces.cli import summary
@@ -8,11 +10,16 @@ from buddy.projections.summary import summarise
 from unit.projections import journals
 
 
-def shown(*events: AnyEvent, resume: str = "") -> list[str]:
+def document(*events: AnyEvent) -> dict[str, Any]:
     run = Run()
     for record in journals.records([journals.started(), *events]):
         run.feed(record)
-    return summary.lines(msgspec.to_builtins(summarise(run)), "runs/r1", resume)
+    made: dict[str, Any] = msgspec.to_builtins(summarise(run))
+    return made
+
+
+def shown(*events: AnyEvent, resume: str = "") -> list[str]:
+    return summary.lines(document(*events), "runs/r1", resume)
 
 
 def held(step: str, rule: str) -> Settled:
@@ -39,6 +46,12 @@ def test_held_steps_say_what_to_do_by_rule() -> None:
 def test_an_unknown_outcome_asks_for_a_person() -> None:
     text = "\n".join(shown(*journals.live("s", OutcomeKind.UNKNOWN), journals.finished()))
     assert "unknown     1: `buddy runs show r1` lists them" in text
+
+
+def test_where_the_reasons_stand_is_said_where_there_are_any() -> None:
+    told = "reasons     `buddy runs show r1` lists them by step"
+    assert summary.reasons(document(*journals.live("s", OutcomeKind.FAILED), journals.finished())) == [told]
+    assert summary.reasons(document(*journals.live("s"), journals.finished())) == []
 
 
 def test_a_run_that_did_nothing_and_is_not_at_rest() -> None:
