@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from buddy.model.sandbox import CodeError, KilledBy, SandboxResult, Violation, ViolationType
+from buddy.model.sandbox import CodeError, KilledBy, Layer, SandboxResult, Violation, ViolationType
 
 
 class Verdict(Enum):
@@ -97,4 +97,8 @@ def error_told(error: CodeError) -> str:
 def _end(result: SandboxResult) -> str:
     if result.killed_by is None:
         return "it did not come to its end"
-    return f"{ENDS[result.killed_by]} ({result.killed_by.value} after {result.usage.wall_s:.2f} s)"
+    # The supervisor names the limit too.
+    seen = (one.details for one in result.violations if one.layer is Layer.SUPERVISOR)
+    return (
+        f"{next(seen, ENDS[result.killed_by])} ({result.killed_by.value} after {result.usage.wall_s:.2f} s)"
+    )

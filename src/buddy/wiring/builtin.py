@@ -73,6 +73,8 @@ OUTPUT: dict[str, Any] = {
 LOOKED_AT = 32 * 1024
 """Bytes of code that a rehearsal parses, in Buddy's own process, where a quarter of a MiB of the wrong kind
 takes the parser seconds; larger code is looked at in the sandbox alone."""
+PRINTED = 200
+"""Characters of the end of what code printed that its error shows."""
 QUEUE_S = 7_200.0
 """Seconds that a call may take with its wait for a free worker; the code has a deadline of its own."""
 
@@ -336,7 +338,13 @@ def _refuse(result: SandboxResult) -> None:
         case Verdict.VIOLATION:
             raise CodeViolation(f"{told(result)}; {result.execution_id} in {LOG}")
         case Verdict.LIMIT | Verdict.FAILED:
-            raise CodeFailed(f"the code failed: {told(result)}")
+            raise CodeFailed(f"the code failed: {told(result)}{_printed(result.stdout)}")
+
+
+def _printed(text: str) -> str:
+    """Return the end of what code printed, for whoever has to mend it: a failed call has no result."""
+    said = text.rstrip()
+    return f"; it printed last {said[-PRINTED:]!r}" if said else ""
 
 
 def _found(code: str, policy: SandboxPolicy, given: frozenset[str]) -> tuple[Violation, ...]:

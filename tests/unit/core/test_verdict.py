@@ -38,7 +38,7 @@ def violation(kind: ViolationType, **fields: Any) -> Violation:
 
 
 SOCKET = violation(ViolationType.NETWORK_ACCESS_ATTEMPT, line=3, syscall="socket")
-TOO_LONG = violation(ViolationType.TIMEOUT)
+TOO_LONG = violation(ViolationType.TIMEOUT, layer=Layer.SUPERVISOR, details="the code ran longer than 5 s")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ TOO_LONG = violation(ViolationType.TIMEOUT)
         (
             result(violations=(TOO_LONG,), killed_by=KilledBy.TIMEOUT),
             Verdict.LIMIT,
-            "it ran for longer than it may (timeout after 5.01 s)",
+            "the code ran longer than 5 s (timeout after 5.01 s)",
         ),
         (
             result(violations=(TOO_LONG, SOCKET), killed_by=KilledBy.TIMEOUT, error=ERROR),

@@ -210,6 +210,11 @@ VIOLATION = Violation(
             CodeFailed,
             "the code failed: it ran for longer than it may (timeout after 0.50 s)",
         ),
+        (
+            answer(stdout=f"{'a' * 900}b\x1b[2J\n", error=CodeError(type="E", message="")),
+            CodeFailed,
+            f"the code failed: E; it printed last '{'a' * 195}b\\x1b[2J'",
+        ),
         (BadInput("inputs: expected JSON, found a set"), InvalidArguments, "inputs: expected JSON"),
     ],
 )
