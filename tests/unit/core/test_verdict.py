@@ -33,7 +33,7 @@ def result(**fields: Any) -> SandboxResult:
 
 
 def violation(kind: ViolationType, **fields: Any) -> Violation:
-    base = {"details": "it tried", "layer": Layer.KERNEL, "authoritative": True}
+    base: dict[str, Any] = {"details": "it tried", "layer": Layer.KERNEL, "authoritative": True}
     return Violation(type=kind, **base | fields)
 
 

@@ -60,10 +60,24 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows under headers in columns; cells that are too wide are cut, the last column never."""
     cells = [[plain(cell) for cell in row] for row in rows]
     cut = [[*(_cut(cell) for cell in row[:-1]), row[-1]] for row in [list(headers), *cells]]
-    widths = [max(len(row[place]) for row in cut) for place in range(len(headers))]
+    widths = [max(columns(row[place]) for row in cut) for place in range(len(headers))]
     for row in cut:
-        padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        padded = "  ".join(
+            cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)
+        )
         sys.stdout.write(f"{padded.rstrip()}\n")
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: a Chinese letter two, a separate accent none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(
+        0 if category(letter) in ("Mn", "Me", "Cf") else 2 if east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
 
 
 def _cut(cell: str) -> str:

@@ -41,6 +41,13 @@ def test_a_document_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.split() == ["{", '"a":', "[", "1,", "null", "]", "}"]
 
 
+def test_columns_stand_under_one_another_whatever_the_script(capsys: pytest.CaptureFixture[str]) -> None:
+    printing.table(("a", "b"), [("日本語", "x"), ("e\u0301", "y"), ("🎉", "z"), ("plain", "w")])
+    assert capsys.readouterr().out.splitlines() == [
+        "a       b", "日本語  x", "e\u0301       y", "🎉      z", "plain   w",
+    ]  # fmt: skip
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
