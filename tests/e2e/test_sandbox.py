@@ -71,6 +71,7 @@ def test_code_without_an_expression_at_its_end_has_no_value(box: Sandbox) -> Non
 
 def test_inputs_are_variables(box: Sandbox) -> None:
     assert box.execute("a['b'] * n", {"a": {"b": "xy"}, "n": 2}).value == "xyxy"
+    assert box.execute("_a + 1", {"_a": 2}).value == 3
 
 
 def test_large_inputs_and_values_go_through(box: Sandbox) -> None:
@@ -356,7 +357,11 @@ def test_full_isolation_is_in_other_namespaces() -> None:
     ("arguments", "message"),
     [
         ({"code": b"1"}, "code: expected a str, found bytes"),
-        ({"code": "1", "inputs": {"a b": 1}}, "inputs: expected names of variables, found 'a b'"),
+        ({"code": "1", "inputs": {"a b": 1}}, "inputs: expected names that code can use, found 'a b'"),
+        (
+            {"code": "1", "inputs": {"__name__": 1}},
+            "inputs: expected names that code can use, found '__name__'",
+        ),
         ({"code": "1", "inputs": {"if": 1}}, "found 'if'"),
         ({"code": "1", "inputs": {"a": {1, 2}}}, "inputs: expected what JSON can hold"),
         ({"code": "1", "inputs": {"a": float("nan")}}, "inputs: expected what JSON can hold"),

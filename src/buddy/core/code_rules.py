@@ -3,6 +3,7 @@
 Only the standard library is imported here: these tables are read inside the sandbox too.
 """
 
+import keyword
 import re
 from string import Formatter
 
@@ -174,6 +175,15 @@ def import_refusal(name: str, imports: frozenset[str]) -> str:
         FILES: "there are no files here, pass data in as inputs",
     }.get(module_violation(name), "this policy allows " + (", ".join(sorted(imports)) or "no module"))
     return f"`{name}` cannot be imported: {advice}"
+
+
+def may_be_given(name: str) -> bool:
+    """Return whether code may find a value under a name: one of a variable, and none of the interpreter's.
+
+    Args:
+        name: of an input.
+    """
+    return name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__")
 
 
 def builtin_violation(name: str) -> str:

@@ -16,6 +16,7 @@ from buddy.adapters.inputs.sandbox_policies import policy_of
 from buddy.adapters.tools.catalogue import LoadedTools, load
 from buddy.adapters.tools.decorator import Tool, tool
 from buddy.core import references
+from buddy.core.code_rules import may_be_given
 from buddy.core.verdict import Verdict, told, verdict_of, violation_told
 from buddy.errors import (
     BadInput,
@@ -322,6 +323,9 @@ def python_execute(sandboxes: Sandboxes) -> Tool:
         code: str, ctx: CallContext, inputs: dict[str, Any] | None = None, timeout_s: float | None = None
     ) -> None:
         sandboxes.timeout(timeout_s)
+        for name in inputs or ():
+            if not may_be_given(name):
+                raise InvalidArguments(f"inputs: expected names that code can use, found {name!r}")
         found = _found(code, sandboxes.policy, frozenset(inputs or ()))
         if found:
             execution_id = sandboxes.note(ctx, code, found)

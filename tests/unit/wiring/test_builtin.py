@@ -266,6 +266,14 @@ def test_a_rehearsal_looks_at_the_code_and_logs_what_it_finds(tmp_path: Path) ->
     assert bench.started == []
 
 
+def test_a_rehearsal_refuses_an_input_that_code_could_not_use(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for name in ("a b", "class", "__name__"):
+        with pytest.raises(InvalidArguments, match=f"expected names that code can use, found '{name}'"):
+            bench.mock(code="1", inputs={name: 1})
+    bench.mock(code="_a", inputs={"_a": 1})
+
+
 def test_a_rehearsal_knows_nothing_of_the_result(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     assert bench.mock(code="1") is references.UNKNOWN

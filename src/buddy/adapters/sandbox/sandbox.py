@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import keyword
 import queue
 import sys
 import threading
@@ -20,6 +19,7 @@ from buddy.adapters.sandbox.execution import Execution
 from buddy.adapters.sandbox.settings import Settings
 from buddy.adapters.sandbox.worker import Child, Worker
 from buddy.core import parsing
+from buddy.core.code_rules import may_be_given
 from buddy.errors import BadInput, SandboxUnavailable
 from buddy.model.sandbox import (
     POLICIES,
@@ -286,7 +286,7 @@ def _request(code: str, inputs: Mapping[str, Any] | None) -> bytes:
     """Return what a child reads.
 
     Raises:
-        BadInput: the inputs are not JSON, or have names that no variable can have.
+        BadInput: the inputs are not JSON, or have names that code cannot use.
     """
     if not isinstance(code, str):
         raise BadInput(f"code: expected a str, found {type(code).__name__}")
@@ -294,8 +294,8 @@ def _request(code: str, inputs: Mapping[str, Any] | None) -> bytes:
         raise BadInput(f"inputs: expected a mapping, found {type(inputs).__name__}")
     given = dict(inputs or {})
     for name in given:
-        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise BadInput(f"inputs: expected names of variables, found {name!r}")
+        if not isinstance(name, str) or not may_be_given(name):
+            raise BadInput(f"inputs: expected names that code can use, found {name!r}")
     try:
         request = json.dumps({"code": code, "inputs": given}, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as problem:

@@ -97,6 +97,7 @@ def _text(name: str, place: str, expected: str, most: int) -> str:
 
 def _inputs(args: argparse.Namespace) -> dict[str, Any]:
     """Return the values for the code; those of `--input` come before those of the file."""
+    from buddy.core.code_rules import may_be_given
     from buddy.errors import BadInput
 
     problems: list[str] = []
@@ -119,7 +120,9 @@ def _inputs(args: argparse.Namespace) -> dict[str, Any]:
             by_flag[name.strip()] = _json(text, f"--input {name.strip()}", problems)
     found = {**found, **by_flag}
     problems += [
-        f"inputs: expected names that code can use, found {name!r}" for name in found if not _is_name(name)
+        f"inputs: expected names that code can use, found {name!r}"
+        for name in found
+        if not may_be_given(name)
     ]
     if problems:
         raise BadInput(problems)
@@ -143,12 +146,6 @@ def _json(text: str, place: str, problems: list[str]) -> Any:
     except (ValueError, RecursionError) as problem:
         problems.append(f"{place}: expected JSON, found what is none: {problem}")
     return None
-
-
-def _is_name(name: str) -> bool:
-    import keyword
-
-    return name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
 
 
 # what is told

@@ -95,12 +95,13 @@ def test_policy_inputs_and_limits_are_handed_over(
 ) -> None:
     (folder / "strict.toml").write_text('imports = ["math"]\n')
     (folder / "in.json").write_text('{"n": 1, "names": ["a"]}')
-    words = ["--policy", "strict.toml", "--timeout", "0.5", "--inputs", "in.json", "--input", "n=[2]"]
+    words = ["--policy", "strict.toml", "--timeout", "0.5", "--inputs", "in.json"]
+    words += ["--input", "n=[2]", "--input", "_own=3"]
     assert main(["sandbox", "run", "code.py", *words, "--require", "full"]) == 0
     assert box.given is not None
     _, policy, inputs, how = box.given
     assert policy.imports == ("math",)
-    assert inputs == {"n": [2], "names": ["a"]}
+    assert inputs == {"n": [2], "names": ["a"], "_own": 3}
     assert how == {"timeout_s": 0.5, "require": "full"}
 
 
