@@ -133,6 +133,12 @@ def test_memory_ends(bare: Sandbox) -> None:
     assert types(result) == [ViolationType.RESOURCE_LIMIT]
 
 
+def test_the_least_memory_is_enough_to_say_so() -> None:
+    with Sandbox(SandboxPolicy(memory_mb=4), workers=1) as one:
+        assert one.execute("sum(range(1000))").value == 499_500
+        assert one.execute("x = [0] * 10_000_000").killed_by is KilledBy.MEMORY
+
+
 def test_output_ends(bare: Sandbox) -> None:
     for flood in ("while True: print('x' * 100)", "import os\nwhile True: os.write(2, b'x' * 5000)"):
         result = bare.execute(flood)
@@ -382,7 +388,7 @@ def test_settings_that_cannot_be_used() -> None:
         Sandbox("x")
     with pytest.raises(BadInput, match=r"policy: expected spec, extended or a SandboxPolicy, found \{\}"):
         Sandbox({})  # type: ignore[arg-type]
-    with pytest.raises(BadInput, match="policy: memory_mb: expected `int` >= 1"):
+    with pytest.raises(BadInput, match="policy: memory_mb: expected `int` >= 4"):
         Sandbox(SandboxPolicy(memory_mb=0))
     with pytest.raises(BadInput, match=r"policy: scratch\.size_mb: expected `int` >= 1"):
         Sandbox(SandboxPolicy(scratch=Scratch(size_mb=0)))

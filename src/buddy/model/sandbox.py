@@ -166,6 +166,8 @@ EXTENDED_IMPORTS = (
 """Modules that `extended` allows besides; `sys` only as a facade."""
 
 Positive = Annotated[int, Meta(ge=1)]
+Memory = Annotated[int, Meta(ge=4, le=65_536)]
+"""MiB of address space; with less an interpreter cannot even say that it has too little."""
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
@@ -207,7 +209,7 @@ class SandboxPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_code_bytes: Positive = 256 * 1024
     max_output_bytes: Positive = 1024 * 1024
     max_result_bytes: Positive = 1024 * 1024
-    memory_mb: Positive = 256
+    memory_mb: Memory = 256
     cpu_s: Positive = 60
     timeout_s: Seconds = 5.0
     max_violations: Positive = 100

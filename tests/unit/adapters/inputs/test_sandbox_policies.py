@@ -42,7 +42,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     for part in (
         "FILE: imports[1]: expected the name of a module, found 'not a module'",
         "FILE: imports[2]: expected the name of a module, found 'class'",
-        "memory_mb: expected at least 1, found 0",
+        "memory_mb: expected at least 4, found 0",
         "found 'timeout'",
         "timeout_s: expected number, found '2020-01-01'",
         "scratch: expected no unknown keys, found 'size'",
