@@ -113,12 +113,15 @@ def _is_ours(found: Contact, asked: Asked) -> bool:
 
 def _holds(contact: Contact, wanted: Mapping[str, Any]) -> bool:
     """Whether a contact has the values that a call gave, as far as the vendor keeps them unchanged."""
-    plain = ("email", "firstName", "lastName", "companyName", "city", "state", "website")
     return all(
         str(contact.get(name) or "").lower() == str(wanted[name] or "").lower()
-        for name in plain
+        for name in _KEPT
         if name in wanted
     )
+
+
+_KEPT = ("email", "firstName", "lastName", "companyName", "city", "state", "website")
+"""Fields that the vendor keeps as they were given, but for their case."""
 
 
 async def _probe_create(client: GoHighLevelClient, asked: Asked) -> bool | None:
@@ -162,11 +165,12 @@ async def _is_gone(client: GoHighLevelClient, contact_id: str) -> bool:
 
 
 async def _upsert(client: GoHighLevelClient, asked: Asked) -> Any:
-    found = await _find(client, asked)
-    asked.seen["found"] = found
+    # Email and phone may name two contacts, of which the vendor chooses one by the location's settings.
+    named = await client.search_contact(email=asked.args.get("email"), phone=asked.args.get("phone"))
+    asked.seen["found"] = named[0] if named else None
     answer = await client.upsert_contact(**asked.args)
-    before = None if answer["new"] or found is None else _at(found, _fields(asked.args))
-    return {**answer, "before": before}
+    fields, made = _fields(asked.args), answer["contact"]["id"]
+    return {**answer, "before": next((_at(one, fields) for one in named if one["id"] == made), None)}
 
 
 async def _describe_upsert(client: GoHighLevelClient, asked: Asked, request: CapturedRequest) -> Described:
@@ -180,8 +184,11 @@ async def _describe_upsert(client: GoHighLevelClient, asked: Asked, request: Cap
 
 
 async def _probe_upsert(client: GoHighLevelClient, asked: Asked) -> bool | None:
+    fields = _fields(asked.args)
     found = await _find(client, asked)
-    return found is not None and _holds(found, _fields(asked.args))
+    if found is None or not _holds(found, fields):
+        return False
+    return True if fields.keys() <= set(_KEPT) else None
 
 
 async def _undo_upsert(client: GoHighLevelClient, asked: Asked, result: Any) -> Restored:
