@@ -10,9 +10,9 @@ import httpx
 from msgspec import Struct
 
 from buddy.adapters.providers.base.api import Api, Auth, Bearer, Patience, pages, real_transport, retry_after
-from buddy.adapters.providers.base.credentials import FOLDER, Access, address, load, look
+from buddy.adapters.providers.base.credentials import Access, address, load, look
 from buddy.adapters.providers.base.errors import AuthError, InvalidRequest, NotFound
-from buddy.adapters.providers.base.oauth import OAuth, TokenFile, Tokens, refused
+from buddy.adapters.providers.base.oauth import OAuth, Tokens, file_for, refused
 from buddy.adapters.providers.base.pace import Pace
 from buddy.adapters.providers.base.simulator import Simulator
 from buddy.adapters.providers.base.sync import Sync
@@ -120,7 +120,8 @@ def _oauth(known: Mapping[str, str], access: Access) -> OAuth:
         except (ValueError, TypeError, KeyError, AttributeError):
             raise refused(answer, NAME) from None  # not chained: the foreign error may carry a token
 
-    file = TokenFile(access.folder / FOLDER / f"{NAME}.tokens.json")
+    whose = (known.get("base_url", BASE_URL), *(known[name] for name in ("client_id", "location_id")))
+    file = file_for(access.folder, NAME, *whose, known["refresh_token"])
     secrets = (known["client_secret"], known["refresh_token"])
     return OAuth(exchange, file, start=Tokens(access="", refresh=known["refresh_token"]), secrets=secrets)
 
