@@ -1,6 +1,7 @@
 """The client of GoHighLevel's contacts."""
 
 import functools
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -52,6 +53,8 @@ WINDOW = (100, 10.0)
 _PART = 4
 """A refused request waits for this part of the window: in a sliding one, places come free all the time."""
 _A_DAY_IS_OVER = 3_600.0
+_NUMBER = re.compile("[1-9][0-9]{0,7}")
+"""A limit that can be meant: 0 would be none at all, and a window of more than a day no window."""
 PATIENCE = Patience(attempts=6)
 
 
@@ -323,7 +326,7 @@ class GoHighLevelClient:
             calls, span = (
                 answer.headers.get(f"X-RateLimit-{key}", "") for key in ("Max", "Interval-Milliseconds")
             )
-            if calls.isdecimal() and span.isdecimal():
+            if _NUMBER.fullmatch(calls) and _NUMBER.fullmatch(span):
                 pace.learn(int(calls), int(span) / 1000)
 
         return Api(
@@ -347,7 +350,7 @@ def _wait(answer: httpx.Response) -> float | None:
     if answer.headers.get("X-RateLimit-Daily-Remaining") == "0":
         return _A_DAY_IS_OVER
     span = answer.headers.get("X-RateLimit-Interval-Milliseconds", "")
-    return int(span) / 1000 / _PART if span.isdecimal() else WINDOW[1] / _PART
+    return int(span) / 1000 / _PART if _NUMBER.fullmatch(span) else WINDOW[1] / _PART
 
 
 def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
