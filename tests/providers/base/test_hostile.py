@@ -104,6 +104,7 @@ def _answering(body: bytes, headers: dict[str, str]) -> Iterator[str]:
 
 def test_pages_that_are_all_empty_come_to_an_end() -> None:
     async def fetch(cursor: Any) -> tuple[list[Any], Any]:
+        assert (cursor or 0) < 1_000
         return [], (cursor or 0) + 1
 
     async def go() -> list[Any]:
