@@ -65,6 +65,12 @@ def _at(contact: Contact, names: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _before(found: Contact, asked: Asked) -> dict[str, Any] | None:
+    """Return what a contact had in the fields of a call; None where an earlier attempt may have left it."""
+    fields = _fields(asked.args)
+    return None if asked.attempt > 1 and _holds(found, fields) else _at(found, fields)
+
+
 def _resource(contact: Contact) -> str:
     named = contact.get("id") or contact.get("email") or contact.get("phone") or contact.get("firstName")
     return f"contact:{named}"
@@ -169,8 +175,9 @@ async def _upsert(client: GoHighLevelClient, asked: Asked) -> Any:
     named = await client.search_contact(email=asked.args.get("email"), phone=asked.args.get("phone"))
     asked.seen["found"] = named[0] if named else None
     answer = await client.upsert_contact(**asked.args)
-    fields, made = _fields(asked.args), answer["contact"]["id"]
-    return {**answer, "before": next((_at(one, fields) for one in named if one["id"] == made), None)}
+    made = answer["contact"]["id"]
+    before = next((_before(one, asked) for one in named if one["id"] == made), None)
+    return {**answer, "before": before}
 
 
 async def _describe_upsert(client: GoHighLevelClient, asked: Asked, request: CapturedRequest) -> Described:
@@ -208,7 +215,7 @@ async def _update(client: GoHighLevelClient, asked: Asked) -> Any:
     found = {"id": contact_id} if _is_ahead(asked) else await client.get_contact(contact_id)
     asked.seen["found"] = found
     contact = await client.update_contact(contact_id, **args)
-    return {"contact": contact, "before": _at(found, _fields(args))}
+    return {"contact": contact, "before": _before(found, asked)}
 
 
 async def _describe_update(client: GoHighLevelClient, asked: Asked, request: CapturedRequest) -> Described:
@@ -232,7 +239,7 @@ async def _probe_update(client: GoHighLevelClient, asked: Asked) -> bool | None:
 
 
 async def _undo_update(client: GoHighLevelClient, asked: Asked, result: Any) -> Restored:
-    if not isinstance(result, dict):
+    if not isinstance(result, dict) or result["before"] is None:
         raise ChangedSince("what the contact was before is not known")
     return await _put_back(client, result["contact"], result["before"])
 
