@@ -172,7 +172,6 @@ async def test_a_cut_after_a_mail_left_is_in_doubt_and_the_probe_finds_the_truth
         assert await OPERATIONS[case.tool].probe(client, asked(**args)) is True
 
 
-@pytest.mark.parametrize("tool", ["msgraph.send", "msgraph.reply"])
 class Dark:
     """A network that breaks for good after the first write of a method that reached the service."""
 
@@ -218,6 +217,7 @@ async def test_where_nobody_can_look_after_a_cut_write_the_doubt_stays(
     assert isinstance(problem, Uncertain), repr(problem)
 
 
+@pytest.mark.parametrize("tool", ["msgraph.send", "msgraph.reply"])
 async def test_an_order_that_is_carried_out_late_does_not_send_a_second_mail(tool: str) -> None:
     with served(faults=Faults(stall_s=0.5)) as graph:
         args = await args_of(tool, graph)
