@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -247,3 +247,17 @@ def test_pages_that_lead_in_a_circle_end() -> None:
 
     with pytest.raises(ProviderUnavailable, match="circle"):
         paged(fetch)
+
+
+class LostOnRefresh(Bearer):
+    """Sign-in that cannot be reached when its token was refused."""
+
+    async def refresh(self, http: httpx.AsyncClient, refused: Mapping[str, str]) -> bool:
+        raise httpx.ReadError("cut")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_refresh_that_cannot_be_reached_says_that_nothing_was_sent(method: str) -> None:
+    with pytest.raises(ProviderUnavailable) as failure:
+        ask(Script(answer(401)), method, api={"auth": LostOnRefresh("s3cret-token")})
+    assert failure.value.unsent

@@ -6,8 +6,14 @@ from typing import Any
 import httpx
 import pytest
 
-from buddy.adapters.providers.base.errors import AuthError
-from buddy.adapters.providers.base.oauth import OAuth, TokenFile, Tokens
+from buddy.adapters.providers.base.errors import (
+    AuthError,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RateLimited,
+)
+from buddy.adapters.providers.base.oauth import OAuth, TokenFile, Tokens, file_for, refused
 
 HTTP: Any = None
 """The exchanges here do not use it."""
@@ -122,3 +128,47 @@ def test_tokens_that_cannot_be_written_are_not_used(tmp_path: Path, monkeypatch:
     auth = OAuth(Issuer(), file, start=START, now=lambda: 0.0)
     with pytest.raises(AuthError, match="No space left"):
         asyncio.run(auth.headers(HTTP))
+
+
+def test_a_refresh_that_is_given_up_is_stored_all_the_same(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "t.json")
+    auth = OAuth(Issuer(), file, start=START, now=lambda: 0.0)
+
+    async def go() -> None:
+        asking = asyncio.create_task(auth.headers(HTTP))
+        await asyncio.sleep(0.005)  # the issuer takes 0.01 s
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    asyncio.run(go())
+    stored = file.read()
+    assert stored is not None, "the refresh token was spent and the next one lost"
+    assert stored.refresh == "refresh-1"
+
+
+def test_another_sign_in_has_tokens_of_its_own(tmp_path: Path) -> None:
+    file = file_for(tmp_path, "vendor", "app", "location")
+    file.write(Tokens(access="a"))
+    assert file_for(tmp_path, "vendor", "app", "location").read() == Tokens(access="a")
+    assert file_for(tmp_path, "vendor", "app", "location-2").read() is None
+    assert file_for(tmp_path, "vendor", "applocation", "").read() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, AuthError),
+        (401, AuthError),
+        (408, ProviderTimeout),
+        (429, RateLimited),
+        (503, ProviderUnavailable),
+    ],
+)
+def test_what_a_token_endpoint_answers_is_told_as_what_it_means(
+    status: int, kind: type[ProviderError]
+) -> None:
+    error = refused(httpx.Response(status, json={"error": "why"}), "vendor")
+    assert type(error) is kind
+    assert error.unsent is (kind is not AuthError)
+    assert str(error) == f'vendor: signing in was refused ({status}): "why"'

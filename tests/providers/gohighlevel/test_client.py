@@ -13,6 +13,7 @@ from buddy.adapters.providers.base.errors import AuthError, Captured, Conflict, 
 from buddy.adapters.providers.base.simulator import Simulator
 from buddy.adapters.providers.gohighlevel.client import Account, GoHighLevelClient, account
 from buddy.adapters.providers.gohighlevel.simulator.app import simulator
+from buddy.adapters.providers.gohighlevel.wire import meaning
 from buddy.model.mode import Mode
 from providers.gohighlevel.wire import OLD, V3
 
@@ -167,3 +168,16 @@ def test_the_factory_gives_a_simulator_under_dry_run_and_needs_credentials_else(
     monkeypatch.setenv("DRY_RUN", "")
     with pytest.raises(AuthError, match="BUDDY_GOHIGHLEVEL_TOKEN"):
         buddy.get_gohighlevel_client()
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Contact with id x not found", NotFound),
+        ("Contact not found", NotFound),
+        ("Location with id y not found", InvalidRequest),
+        ("Custom field with id z not found", InvalidRequest),
+    ],
+)
+def test_only_an_unknown_contact_is_a_contact_that_is_gone(words: str, kind: type[Exception]) -> None:
+    assert meaning(400, {"statusCode": 400, "message": words})[0] is kind

@@ -10,6 +10,7 @@ import pytest
 from buddy.adapters.providers.base import serving
 from buddy.adapters.providers.base.errors import Conflict, NotFound
 from buddy.adapters.providers.base.simulator import Simulator
+from buddy.adapters.providers.base.tools import Asked
 from buddy.adapters.providers.gohighlevel.contracts import OFFERS
 from buddy.adapters.providers.gohighlevel.operations import OPERATIONS
 from buddy.adapters.providers.gohighlevel.simulator.app import simulator
@@ -277,3 +278,32 @@ def test_probes_of_the_other_writes(desk: Desk) -> None:
     desk.do("delete_contact", contact_id=known)
     assert desk.probe("delete_contact", contact_id=known) is True
     assert desk.probe("update_contact", contact_id=known, city="Rome") is False
+
+
+def test_a_probe_says_nothing_of_fields_that_it_cannot_compare(desk: Desk) -> None:
+    desk.do("upsert_contact", email="new@x.example", city="Rome")
+    assert desk.probe("upsert_contact", email="new@x.example", city="Rome", tags=["vip"]) is None
+    assert desk.probe("upsert_contact", email="new@x.example", city="Oslo", tags=["vip"]) is False
+
+
+class PhoneFirst:
+    """A location that looks for the contact to change by phone before it does by email."""
+
+    contacts = (
+        {"id": "by-email", "email": "ada@x.example", "city": "Rome"},
+        {"id": "by-phone", "phone": "+12055550123", "city": "Oslo"},
+    )
+
+    async def search_contact(self, email: str | None = None, phone: str | None = None) -> Any:
+        asked = ("email", email), ("phone", phone)
+        return [one for one in self.contacts for key, value in asked if value and one.get(key) == value]
+
+    async def upsert_contact(self, **fields: Any) -> Any:
+        return {"new": False, "contact": {**self.contacts[1], **fields}}
+
+
+def test_what_an_upsert_puts_back_is_of_the_contact_that_the_vendor_changed() -> None:
+    args = {"email": "ada@x.example", "phone": "+12055550123", "city": "Bern"}
+    asked = Asked(args=args, mode=Mode.LIVE, key="key-1")
+    result = asyncio.run(OPERATIONS["gohighlevel.upsert_contact"].act(PhoneFirst(), asked))
+    assert result["before"] == {"email": None, "phone": "+12055550123", "city": "Oslo"}

@@ -172,6 +172,51 @@ async def test_a_cut_after_a_mail_left_is_in_doubt_and_the_probe_finds_the_truth
         assert await OPERATIONS[case.tool].probe(client, asked(**args)) is True
 
 
+class Dark:
+    """A network that breaks for good after the first write of a method that reached the service."""
+
+    def __init__(self, method: str, end: str) -> None:
+        self.method, self.end, self.broken = method, end, False
+
+    def over(self, inner: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+        return _Darkening(inner, self)
+
+
+class _Darkening(httpx.AsyncBaseTransport):
+    def __init__(self, inner: httpx.AsyncBaseTransport, dark: Dark) -> None:
+        self._inner, self._dark = inner, dark
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        dark = self._dark
+        if dark.broken:
+            raise httpx.ConnectError("no route", request=request)
+        answer = await self._inner.handle_async_request(request)
+        if request.method == dark.method and request.url.path.endswith(dark.end):
+            dark.broken = True
+            raise httpx.ReadError("cut", request=request)
+        return answer
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+@pytest.mark.parametrize(
+    ("tool", "method", "end"),
+    [
+        ("msgraph.mark_read", "PATCH", ""),
+        ("msgraph.delete", "POST", "/move"),
+        ("msgraph.draft", "POST", "/messages"),
+    ],
+)
+async def test_where_nobody_can_look_after_a_cut_write_the_doubt_stays(
+    graph: Served, tool: str, method: str, end: str
+) -> None:
+    args = await args_of(tool, graph)
+    problem = await act(graph.client(wrong=Dark(method, end)), tool, args)
+    assert await happened(tool, graph, args)
+    assert isinstance(problem, Uncertain), repr(problem)
+
+
 @pytest.mark.parametrize("tool", ["msgraph.send", "msgraph.reply"])
 async def test_an_order_that_is_carried_out_late_does_not_send_a_second_mail(tool: str) -> None:
     with served(faults=Faults(stall_s=0.5)) as graph:

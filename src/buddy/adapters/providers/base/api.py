@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -15,6 +16,8 @@ from msgspec import Struct
 from buddy import __version__
 from buddy.adapters.providers.base import redaction
 from buddy.adapters.providers.base.errors import (
+    AuthError,
+    InvalidRequest,
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
@@ -29,6 +32,13 @@ from buddy.adapters.providers.base.transport import SAFE, ModeTransport
 logging.getLogger("stamina").addHandler(logging.NullHandler())  # else its retries land on stderr
 
 AGENT = f"buddy-control/{__version__}"
+LARGEST = 32 * 2**20
+"""Bytes of an answer, decoded, that are read."""
+LONGEST_S = 86_400.0
+"""Seconds that an answer can ask to wait; what asks for more means this."""
+MOST_EMPTY = 100
+"""Pages without a record, one after another."""
+_NOT_KEPT = ("content-encoding", "content-length", "transfer-encoding")
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 """What can only be raised before a byte of a request has left."""
 
@@ -57,7 +67,7 @@ class Bearer:
     """
 
     def __init__(self, token: str) -> None:
-        self._token = token
+        self._token = token.strip()  # a file ends in a line break, and a header cannot
 
     async def headers(self, http: httpx.AsyncClient) -> Mapping[str, str]:
         """Return the header with the token."""
@@ -173,7 +183,10 @@ class Api:
         """
         only_reads = method in SAFE if reads is None else reads
         query = {name: value for name, value in (params or {}).items() if value is not None}
-        request = self.http.build_request(method, path, params=query or None, json=json, headers=headers)
+        try:
+            request = self.http.build_request(method, path, params=query or None, json=json, headers=headers)
+        except (httpx.InvalidURL, ValueError) as problem:
+            raise InvalidRequest(self.hidden(f"{method} {path[:200]} cannot be sent: {problem}")) from problem
         patience = self._patience
         async for attempt in stamina.retry_context(
             on=self._again,
@@ -210,9 +223,13 @@ class Api:
 
     async def _signed(self, request: httpx.Request) -> Mapping[str, str]:
         try:
-            return await self._auth.headers(self.http)
+            signed = await self._auth.headers(self.http)
         except httpx.HTTPError as problem:
             raise self._unsent(problem, request) from problem
+        if not all(value.isascii() and value.isprintable() for value in signed.values()):
+            # Told here: the libraries below would quote the header in their errors.
+            raise AuthError("expected credentials of printable ASCII signs, found others")
+        return signed
 
     async def _refreshed(self, request: httpx.Request, signed: Mapping[str, str]) -> bool:
         try:
@@ -224,7 +241,7 @@ class Api:
         place = await self._place(request)
         request.headers.update(signed)
         try:
-            answer = await self.http.send(request)
+            answer = await _whole(await self.http.send(request, stream=True))
         except _UNSENT as problem:
             raise self._unsent(problem, request) from problem
         except httpx.HTTPError as problem:
@@ -238,8 +255,13 @@ class Api:
     async def _place(self, request: httpx.Request) -> Place | None:
         """Wait for a place in the window, where the request will leave at all."""
         guard = self._transport
-        stopped = isinstance(guard, ModeTransport) and guard.stops(request)
-        return None if stopped else await self._pace.take()
+        if isinstance(guard, ModeTransport) and guard.stops(request):
+            return None
+        closed = self._pace.closed_s()
+        if closed > self._patience.total_s:
+            text = f"{_place(request)}: the provider asked to send nothing for {closed:.0f} s more"
+            raise RateLimited(self.hidden(text), retry_after=closed, unsent=True)
+        return await self._pace.take()
 
     def _read(self, answer: httpx.Response, reads: bool) -> Any:
         if not answer.is_success:
@@ -251,24 +273,24 @@ class Api:
             return None
         try:
             return answer.json()
-        except ValueError as problem:
-            raw = self.hidden(answer.text[: redaction.LONGEST])
+        except (ValueError, RecursionError) as problem:
+            raw = self.hidden(answer.text)[: redaction.LONGEST]
             text = f"expected JSON from {_place(answer.request)}, found something else"
-            error = ProviderUnavailable(text, status=answer.status_code, raw=raw)
+            error = ProviderUnavailable(self.hidden(text), status=answer.status_code, raw=raw)
             raise _doubt(error, reads) from problem
 
     def error_of(self, answer: httpx.Response) -> ProviderError:
-        """Return what an answer that is no success means."""
+        """Return what an answer that is no success means; secrets go before anything is cut short."""
         try:
-            body = answer.json()
-        except ValueError:
-            body = answer.text[: redaction.LONGEST]
+            body = self.hidden(answer.json())
+        except (ValueError, RecursionError):
+            body = self.hidden(answer.text)[: redaction.LONGEST]
         kind, words = self._meaning(answer.status_code, body)
         message = f"{_place(answer.request)} answered {answer.status_code}: {words}"
         return kind(
             self.hidden(message),
             status=answer.status_code,
-            raw=self.hidden(body),
+            raw=body,
             retry_after=self._wait(answer) if kind is RateLimited or answer.status_code >= 500 else None,
         )
 
@@ -307,14 +329,30 @@ def retry_after(answer: httpx.Response) -> float | None:
     if not said:
         return None
     try:
-        return max(0.0, float(said))
+        seconds = float(said)
     except ValueError:
-        pass
+        try:
+            until, now = parsedate_to_datetime(said), parsedate_to_datetime(answer.headers["Date"])
+            seconds = (until - now).total_seconds()
+        except (ValueError, KeyError, TypeError):  # the last where one of them names no zone
+            return None
+    return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_S)
+
+
+async def _whole(answer: httpx.Response) -> httpx.Response:
+    """Return an answer that was read, as far as it fits; a few bytes can stand for a lot of them."""
+    parts, size = [], 0
     try:
-        until, now = parsedate_to_datetime(said), parsedate_to_datetime(answer.headers["Date"])
-    except (ValueError, KeyError):
-        return None
-    return max(0.0, (until - now).total_seconds())
+        async for part in answer.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST:
+                raise httpx.ReadError(f"the answer is larger than {LARGEST:,} bytes")
+    finally:
+        await answer.aclose()
+    headers = [(name, value) for name, value in answer.headers.multi_items() if name not in _NOT_KEPT]
+    content = b"".join(parts)
+    return httpx.Response(answer.status_code, headers=headers, content=content, request=answer.request)
 
 
 @functools.cache
@@ -337,11 +375,12 @@ async def pages(
         most: records to yield.
 
     Raises:
-        ProviderUnavailable: a cursor came twice, so that there would be no end.
+        ProviderUnavailable: a cursor came twice, or only empty pages come, so that there would be no end.
     """
-    cursor, seen, count = None, [], 0
+    cursor, seen, count, empty = None, [], 0, 0
     while True:
         records, following = await fetch(cursor)
+        empty = 0 if records else empty + 1
         for record in records:
             if most is not None and count >= most:
                 return
@@ -349,7 +388,7 @@ async def pages(
             yield record
         if following is None or (most is not None and count >= most):
             return
-        if following in seen:
+        if following in seen or empty >= MOST_EMPTY:
             raise ProviderUnavailable("the provider's pages lead in a circle")
         seen.append(following)
         cursor = following

@@ -7,15 +7,22 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
 from msgspec import Struct
 
-from buddy.adapters.providers.base.errors import AuthError
+from buddy.adapters.providers.base.credentials import FOLDER
+from buddy.adapters.providers.base.errors import (
+    AuthError,
+    ProviderError,
+    by_status,
+)
 
 EARLY_S = 60.0
 """Seconds before its expiry when a token is refreshed."""
@@ -101,6 +108,19 @@ class TokenFile:
             os.close(file)
 
 
+def file_for(home: Path, provider: str, *whose: str) -> TokenFile:
+    """Return where the tokens of one sign-in are kept.
+
+    Args:
+        home: Buddy's.
+        provider: its name.
+        whose: everything that makes it another sign-in where it is another: address, application, account,
+            first refresh token. One account's token is never used for another.
+    """
+    digest = sha256("\0".join(whose).encode()).hexdigest()[:16]
+    return TokenFile(home / FOLDER / f"{provider}-{digest}.tokens.json")
+
+
 Exchange = Callable[[httpx.AsyncClient, Tokens | None], Awaitable[Tokens]]
 """The tokens so far -> the next ones, from the provider; raises `AuthError` where it gives none."""
 
@@ -159,23 +179,41 @@ class OAuth:
             good = tokens is not None and tokens.access != spent
             if tokens is not None and good and tokens.expires_at >= self._now() + EARLY_S:
                 return tokens  # another call, or another process, refreshed while this one waited
-            fresh = await self._exchange(http, tokens)
-            try:
-                self._file.write(fresh)  # before its first use: the old refresh token may be spent
-            except OSError as problem:
-                raise AuthError(f"fresh tokens cannot be kept: {problem.strerror}") from problem
-            self._seen.update(filter(None, (fresh.access, fresh.refresh)))
-            return fresh
+            return await _to_its_end(self._renewed(http, tokens))
+
+    async def _renewed(self, http: httpx.AsyncClient, tokens: Tokens | None) -> Tokens:
+        fresh = await self._exchange(http, tokens)
+        try:
+            self._file.write(fresh)  # before its first use: the old refresh token may be spent
+        except OSError as problem:
+            raise AuthError(f"fresh tokens cannot be kept: {problem.strerror}") from problem
+        self._seen.update(filter(None, (fresh.access, fresh.refresh)))
+        return fresh
 
 
-def refused(answer: httpx.Response, provider: str) -> AuthError:
-    """Return the error of a token endpoint that gave nothing; it shows the endpoint's own code alone."""
+async def _to_its_end(work: Coroutine[Any, Any, Tokens]) -> Tokens:
+    """Await what must not be given up half way: the old refresh token is spent, the next not yet stored."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if task.done() and not task.cancelled():
+            task.exception()  # heard, so that nobody is warned of it
+        raise
+
+
+def refused(answer: httpx.Response, provider: str) -> ProviderError:
+    """Return the error of a token endpoint that gave nothing; it shows the endpoint's own code alone.
+
+    No request was signed in with it, so that nothing was sent.
+    """
     try:
         said = answer.json()
         code = said.get("error") or said.get("message") or "no reason given"
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         code = "no reason given"
-    shown = json.dumps(code)[:200]
-    return AuthError(
-        f"{provider}: signing in was refused ({answer.status_code}): {shown}", status=answer.status_code
-    )
+    status = answer.status_code
+    kind = by_status(status) if status in (408, 429) or status >= 500 else AuthError
+    text = f"{provider}: signing in was refused ({answer.status_code}): {json.dumps(code)[:200]}"
+    return kind(text, status=answer.status_code, unsent=kind is not AuthError)

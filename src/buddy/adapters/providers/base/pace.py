@@ -93,3 +93,8 @@ class Pace:
         """Send nothing for a while: the provider said that it was too much."""
         with self._lock:
             self._closed_until = max(self._closed_until, self._monotonic() + seconds)
+
+    def closed_s(self) -> float:
+        """Return the seconds for which the provider still wants nothing."""
+        with self._lock:
+            return max(0.0, self._closed_until - self._monotonic())

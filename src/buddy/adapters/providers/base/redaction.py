@@ -31,7 +31,9 @@ def value(found: Any, secrets: Iterable[str] = ()) -> Any:
         return text(found, known)
     if isinstance(found, Mapping):
         return {
-            key: HIDDEN if _KEY.match(str(key)) and entry is not None else value(entry, known)
+            text(str(key), known): HIDDEN
+            if _KEY.match(str(key)) and entry is not None
+            else value(entry, known)
             for key, entry in found.items()
         }
     if isinstance(found, list | tuple):

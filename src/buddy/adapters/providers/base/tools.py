@@ -48,6 +48,7 @@ class Asked(Struct, frozen=True, kw_only=True):
         key: the idempotency key, the same over retries, resumes, undo and probe.
         seen: what the operation read before it was stopped, for its description.
         run: its id; calls of one run share what is kept between calls, such as a browser's page.
+        attempt: 1 for the first; what a later one reads may be what an earlier one left.
     """
 
     args: Mapping[str, Any]
@@ -55,6 +56,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     key: str
     seen: dict[str, Any] = {}
     run: str = ""
+    attempt: int = 1
 
 
 Connect = Callable[[Asked, Access], AbstractAsyncContextManager[Any]]
@@ -91,7 +93,8 @@ class OfferedTool:
 
     async def live(self, args: Mapping[str, Any], ctx: CallContext) -> Any:
         """Act in the mode of the call (a read is called in DRY_RUN as well)."""
-        return await self._act(Asked(args=args, mode=ctx.mode, key=ctx.idempotency_key, run=ctx.run_id))
+        key, run = ctx.idempotency_key, ctx.run_id
+        return await self._act(Asked(args=args, mode=ctx.mode, key=key, run=run, attempt=ctx.attempt))
 
     async def mock(self, args: Mapping[str, Any], ctx: CallContext) -> Any:
         """Act on the simulator."""

@@ -1,6 +1,7 @@
 """The client of GoHighLevel's contacts."""
 
 import functools
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -10,9 +11,9 @@ import httpx
 from msgspec import Struct
 
 from buddy.adapters.providers.base.api import Api, Auth, Bearer, Patience, pages, real_transport, retry_after
-from buddy.adapters.providers.base.credentials import FOLDER, Access, address, load, look
+from buddy.adapters.providers.base.credentials import Access, address, load, look
 from buddy.adapters.providers.base.errors import AuthError, InvalidRequest, NotFound
-from buddy.adapters.providers.base.oauth import OAuth, TokenFile, Tokens, refused
+from buddy.adapters.providers.base.oauth import OAuth, Tokens, file_for, refused
 from buddy.adapters.providers.base.pace import Pace
 from buddy.adapters.providers.base.simulator import Simulator
 from buddy.adapters.providers.base.sync import Sync
@@ -52,6 +53,8 @@ WINDOW = (100, 10.0)
 _PART = 4
 """A refused request waits for this part of the window: in a sliding one, places come free all the time."""
 _A_DAY_IS_OVER = 3_600.0
+_NUMBER = re.compile("[1-9][0-9]{0,7}")
+"""A limit that can be meant: 0 would be none at all, and a window of more than a day no window."""
 PATIENCE = Patience(attempts=6)
 
 
@@ -120,7 +123,8 @@ def _oauth(known: Mapping[str, str], access: Access) -> OAuth:
         except (ValueError, TypeError, KeyError, AttributeError):
             raise refused(answer, NAME) from None  # not chained: the foreign error may carry a token
 
-    file = TokenFile(access.folder / FOLDER / f"{NAME}.tokens.json")
+    whose = (known.get("base_url", BASE_URL), *(known[name] for name in ("client_id", "location_id")))
+    file = file_for(access.folder, NAME, *whose, known["refresh_token"])
     secrets = (known["client_secret"], known["refresh_token"])
     return OAuth(exchange, file, start=Tokens(access="", refresh=known["refresh_token"]), secrets=secrets)
 
@@ -322,7 +326,7 @@ class GoHighLevelClient:
             calls, span = (
                 answer.headers.get(f"X-RateLimit-{key}", "") for key in ("Max", "Interval-Milliseconds")
             )
-            if calls.isdecimal() and span.isdecimal():
+            if _NUMBER.fullmatch(calls) and _NUMBER.fullmatch(span):
                 pace.learn(int(calls), int(span) / 1000)
 
         return Api(
@@ -346,7 +350,7 @@ def _wait(answer: httpx.Response) -> float | None:
     if answer.headers.get("X-RateLimit-Daily-Remaining") == "0":
         return _A_DAY_IS_OVER
     span = answer.headers.get("X-RateLimit-Interval-Milliseconds", "")
-    return int(span) / 1000 / _PART if span.isdecimal() else WINDOW[1] / _PART
+    return int(span) / 1000 / _PART if _NUMBER.fullmatch(span) else WINDOW[1] / _PART
 
 
 def _body(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,12 @@ def _at(contact: Contact, names: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _before(found: Contact, asked: Asked) -> dict[str, Any] | None:
+    """Return what a contact had in the fields of a call; None where an earlier attempt may have left it."""
+    fields = _fields(asked.args)
+    return None if asked.attempt > 1 and _holds(found, fields) else _at(found, fields)
+
+
 def _resource(contact: Contact) -> str:
     named = contact.get("id") or contact.get("email") or contact.get("phone") or contact.get("firstName")
     return f"contact:{named}"
@@ -113,12 +119,15 @@ def _is_ours(found: Contact, asked: Asked) -> bool:
 
 def _holds(contact: Contact, wanted: Mapping[str, Any]) -> bool:
     """Whether a contact has the values that a call gave, as far as the vendor keeps them unchanged."""
-    plain = ("email", "firstName", "lastName", "companyName", "city", "state", "website")
     return all(
         str(contact.get(name) or "").lower() == str(wanted[name] or "").lower()
-        for name in plain
+        for name in _KEPT
         if name in wanted
     )
+
+
+_KEPT = ("email", "firstName", "lastName", "companyName", "city", "state", "website")
+"""Fields that the vendor keeps as they were given, but for their case."""
 
 
 async def _probe_create(client: GoHighLevelClient, asked: Asked) -> bool | None:
@@ -162,10 +171,12 @@ async def _is_gone(client: GoHighLevelClient, contact_id: str) -> bool:
 
 
 async def _upsert(client: GoHighLevelClient, asked: Asked) -> Any:
-    found = await _find(client, asked)
-    asked.seen["found"] = found
+    # Email and phone may name two contacts, of which the vendor chooses one by the location's settings.
+    named = await client.search_contact(email=asked.args.get("email"), phone=asked.args.get("phone"))
+    asked.seen["found"] = named[0] if named else None
     answer = await client.upsert_contact(**asked.args)
-    before = None if answer["new"] or found is None else _at(found, _fields(asked.args))
+    made = answer["contact"]["id"]
+    before = next((_before(one, asked) for one in named if one["id"] == made), None)
     return {**answer, "before": before}
 
 
@@ -180,8 +191,11 @@ async def _describe_upsert(client: GoHighLevelClient, asked: Asked, request: Cap
 
 
 async def _probe_upsert(client: GoHighLevelClient, asked: Asked) -> bool | None:
+    fields = _fields(asked.args)
     found = await _find(client, asked)
-    return found is not None and _holds(found, _fields(asked.args))
+    if found is None or not _holds(found, fields):
+        return False
+    return True if fields.keys() <= set(_KEPT) else None
 
 
 async def _undo_upsert(client: GoHighLevelClient, asked: Asked, result: Any) -> Restored:
@@ -201,7 +215,7 @@ async def _update(client: GoHighLevelClient, asked: Asked) -> Any:
     found = {"id": contact_id} if _is_ahead(asked) else await client.get_contact(contact_id)
     asked.seen["found"] = found
     contact = await client.update_contact(contact_id, **args)
-    return {"contact": contact, "before": _at(found, _fields(args))}
+    return {"contact": contact, "before": _before(found, asked)}
 
 
 async def _describe_update(client: GoHighLevelClient, asked: Asked, request: CapturedRequest) -> Described:
@@ -225,7 +239,7 @@ async def _probe_update(client: GoHighLevelClient, asked: Asked) -> bool | None:
 
 
 async def _undo_update(client: GoHighLevelClient, asked: Asked, result: Any) -> Restored:
-    if not isinstance(result, dict):
+    if not isinstance(result, dict) or result["before"] is None:
         raise ChangedSince("what the contact was before is not known")
     return await _put_back(client, result["contact"], result["before"])
 

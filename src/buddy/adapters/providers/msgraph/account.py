@@ -1,6 +1,5 @@
 """Which mailbox, with which credentials: from the environment, the keyring or Buddy's home."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -9,7 +8,7 @@ from buddy.adapters.providers.base import credentials
 from buddy.adapters.providers.base.api import Api, Auth, Bearer, real_transport
 from buddy.adapters.providers.base.credentials import Access
 from buddy.adapters.providers.base.errors import AuthError
-from buddy.adapters.providers.base.oauth import OAuth, TokenFile
+from buddy.adapters.providers.base.oauth import OAuth, TokenFile, file_for
 from buddy.adapters.providers.base.transport import ModeTransport, SimulatorTransport
 from buddy.adapters.providers.msgraph import wire
 from buddy.adapters.providers.msgraph.allowed import ALLOWED
@@ -56,8 +55,7 @@ def load(access: Access) -> Account:
     secret = found.get("client_secret", "")
     names = ("client_id", "tenant_id", "mailbox") if secret else ("client_id",)
     found = credentials.load(NAME, names, access, optional=_OPTIONAL)
-    tokens = TokenFile(_token_file(access, found["client_id"], secret))
-    auth = OAuth(_registration(found).exchange, tokens, secrets=(secret,))
+    auth = OAuth(_registration(found).exchange, _tokens(access, found, secret), secrets=(secret,))
     return Account(auth=auth, mailbox=mailbox, base_url=base_url)
 
 
@@ -101,7 +99,7 @@ def registration(access: Access) -> "tuple[Registration, TokenFile]":
         AuthError: no application is named.
     """
     found = credentials.load(NAME, ("client_id",), access, optional=_OPTIONAL)
-    return _registration(found), TokenFile(_token_file(access, found["client_id"], ""))
+    return _registration(found), _tokens(access, found, "")
 
 
 def _registration(found: dict[str, str]) -> "Registration":
@@ -116,12 +114,12 @@ def _registration(found: dict[str, str]) -> "Registration":
     )
 
 
-def _token_file(access: Access, client_id: str, secret: str) -> Path:
+def _tokens(access: Access, found: dict[str, str], secret: str) -> TokenFile:
     if access.folder is None:
         raise AuthError("msgraph: signing in needs Buddy's home, where the tokens are kept")
+    names = ("base_url", "login_url", "tenant_id", "client_id")
     kind = "application" if secret else "person"
-    name = "".join(sign if sign.isalnum() or sign == "-" else "_" for sign in client_id)
-    return access.folder / credentials.FOLDER / f"msgraph-{name}-{kind}.tokens.json"
+    return file_for(access.folder, NAME, kind, *(found.get(name, "") for name in names))
 
 
 def _api(base_url: str, guard: ModeTransport, auth: Auth) -> Api:

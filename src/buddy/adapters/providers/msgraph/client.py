@@ -14,6 +14,7 @@ from buddy.adapters.providers.base.api import Api, pages
 from buddy.adapters.providers.base.errors import Conflict, NotFound, ProviderUnavailable, Uncertain
 from buddy.adapters.providers.base.sync import Sync
 from buddy.adapters.providers.msgraph import wire
+from buddy.adapters.providers.msgraph.once import seen
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -261,8 +262,8 @@ class GraphClient:
             return found
         try:
             await self._patch(before["id"], {"isRead": read})
-        except Uncertain:
-            if (await self._message(message_id, "id,isRead"))["isRead"] is not read:
+        except Uncertain as doubt:
+            if (await seen(doubt, self._message(message_id, "id,isRead")))["isRead"] is not read:
                 raise
         return found
 
@@ -295,9 +296,10 @@ class GraphClient:
         """
         try:
             await self._post(f"/messages/{wire.segment(message_id)}/move", {"destinationId": folder})
-        except Uncertain:
-            wanted = await self.folder_id(folder)
-            if (await self._message(message_id, "id,parentFolderId"))["parentFolderId"] != wanted:
+        except Uncertain as doubt:
+            wanted = await seen(doubt, self.folder_id(folder))
+            found = await seen(doubt, self._message(message_id, "id,parentFolderId"))
+            if found["parentFolderId"] != wanted:
                 raise
 
     @_in_session
@@ -321,8 +323,8 @@ class GraphClient:
             raise doubt.error from doubt
         try:
             await self.order_to_send(draft["id"])
-        except NotFound:
-            found = await self.find_by_key(key)
+        except NotFound as gone:
+            found = await seen(Uncertain(gone), self.find_by_key(key))
             if found is None or found["isDraft"]:
                 raise
         return _as_sent(draft)
@@ -330,8 +332,8 @@ class GraphClient:
     async def _draft(self, message: Message, key: str) -> Message:
         try:
             return await self._post("/messages", {**message, **wire.marked(key)})
-        except Uncertain:
-            found = await self.find_by_key(key)
+        except Uncertain as doubt:
+            found = await seen(doubt, self.find_by_key(key))
             if found is None:
                 raise
             return found

@@ -1,10 +1,15 @@
 """A write whose end nobody knows is not sent again, whoever asks for it."""
 
 from collections import OrderedDict
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import httpx
 
+from buddy.adapters.providers.base.errors import ProviderError, Uncertain
 from buddy.adapters.providers.base.transport import SAFE
+
+T = TypeVar("T")
 
 RETRY = "retry-attempt"
 """The header that the vendor's own SDKs put on a request that they send again."""
@@ -48,3 +53,19 @@ class SentOnce(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Let go of connections."""
         await self._inner.aclose()
+
+
+async def seen(doubt: Uncertain, look: Awaitable[T]) -> T:
+    """Return what a look after a doubtful write finds.
+
+    Args:
+        doubt: about the write.
+        look: reads; its own failure says of itself that nothing happened, which is not true of the write.
+
+    Raises:
+        Uncertain: the doubt as it was, where the look fails.
+    """
+    try:
+        return await look
+    except ProviderError as problem:
+        raise doubt from problem
