@@ -28,7 +28,7 @@ POLICY, FACADE = "policy", "facade"
 MOST_DETAILS = 500
 """Characters of a sentence that tells a finding: names that code makes up can be long."""
 
-_RESERVE = 1 << 18
+_RESERVE = 1 << 15
 
 _getlimit, _gettrace, _getprofile = sys.getrecursionlimit, sys.gettrace, sys.getprofile
 _setlimit, _settrace, _setprofile = sys.setrecursionlimit, sys.settrace, sys.setprofile

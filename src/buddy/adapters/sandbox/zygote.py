@@ -45,6 +45,8 @@ def main(descriptor: int) -> NoReturn:
         taken = limits.address_space()
         why = _enter(settings)
         prepared = prepare(settings, not why, taken)
+        if "limits" not in settings.without:
+            limits.restrict_all()
     except BaseException as problem:  # noqa: BLE001 - the supervisor tells it
         control.send(json.dumps({"failed": _reason(problem)}).encode())
         os._exit(1)

@@ -34,6 +34,21 @@ def make_room() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (HANDOVER + 1, hard))
 
 
+def restrict_all() -> None:
+    """Bound what neither a zygote nor its children have any use for, for good."""
+    _bound(
+        {
+            resource.RLIMIT_CORE: (0, 0),
+            resource.RLIMIT_MEMLOCK: (0, 0),
+            resource.RLIMIT_MSGQUEUE: (0, 0),
+            resource.RLIMIT_NICE: (0, 0),
+            resource.RLIMIT_RTPRIO: (0, 0),
+            resource.RLIMIT_SIGPENDING: (0, 0),
+            resource.RLIMIT_STACK: (_STACK, _STACK),
+        }
+    )
+
+
 def restrict(settings: Settings, taken: int) -> None:
     """Bound what this process can use, for good.
 
@@ -42,21 +57,19 @@ def restrict(settings: Settings, taken: int) -> None:
         taken: bytes of address space that the interpreter had before the code.
     """
     memory = taken + settings.memory_mb * 1024 * 1024
-    bounds = {
-        resource.RLIMIT_AS: (memory, memory),
-        resource.RLIMIT_CORE: (0, 0),
-        resource.RLIMIT_CPU: (settings.cpu_s, settings.cpu_s + 1),
-        # Above the folder's own size, so that what is full says so.
-        resource.RLIMIT_FSIZE: (2 * settings.scratch_bytes, 2 * settings.scratch_bytes),
-        resource.RLIMIT_MEMLOCK: (0, 0),
-        resource.RLIMIT_MSGQUEUE: (0, 0),
-        resource.RLIMIT_NICE: (0, 0),
-        resource.RLIMIT_NOFILE: (_DESCRIPTORS[settings.scratch_bytes > 0],) * 2,
-        resource.RLIMIT_NPROC: (0, 0),
-        resource.RLIMIT_RTPRIO: (0, 0),
-        resource.RLIMIT_SIGPENDING: (0, 0),
-        resource.RLIMIT_STACK: (_STACK, _STACK),
-    }
+    _bound(
+        {
+            resource.RLIMIT_AS: (memory, memory),
+            resource.RLIMIT_CPU: (settings.cpu_s, settings.cpu_s + 1),
+            # Above the folder's own size, so that what is full says so.
+            resource.RLIMIT_FSIZE: (2 * settings.scratch_bytes, 2 * settings.scratch_bytes),
+            resource.RLIMIT_NOFILE: (_DESCRIPTORS[settings.scratch_bytes > 0],) * 2,
+            resource.RLIMIT_NPROC: (0, 0),
+        }
+    )
+
+
+def _bound(bounds: dict[int, tuple[int, int]]) -> None:
     for which, (soft, hard) in bounds.items():
         most = resource.getrlimit(which)[1]
         if most != resource.RLIM_INFINITY:
