@@ -121,7 +121,7 @@ OFFERS = (
                 ["page", "field", "before", "after", "secret"],
                 page=_TEXT,
                 field=_TEXT,
-                before={"type": ["string", "boolean"]},
+                before={"type": ["string", "boolean", "null"]},
                 after={"type": ["string", "boolean"]},
                 secret={"type": "boolean"},
             ),

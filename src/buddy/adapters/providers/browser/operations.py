@@ -13,6 +13,7 @@ from buddy.adapters.providers.base.tools import Asked, Operation
 from buddy.adapters.providers.base.transport import Allowed
 from buddy.adapters.providers.browser.sessions import SESSIONS
 from buddy.adapters.providers.browser.tab import Tab
+from buddy.errors import ChangedSince
 from buddy.model.outcome import Change, Restored
 
 T = TypeVar("T")
@@ -118,7 +119,10 @@ async def screenshot(window: Window, asked: Asked) -> Any:
 async def form_fill(window: Window, asked: Asked) -> Any:
     """Fill a field."""
     value, secret = _value(asked.args)
-    return await window.do(lambda tab: tab.fill(asked.args["field"], value, hidden=secret))
+    filled = await window.do(lambda tab: tab.fill(asked.args["field"], value, hidden=secret))
+    # What a later attempt finds in the field already may be what an earlier one put there.
+    is_known = asked.attempt == 1 or filled["before"] != filled["after"]
+    return filled if is_known else {**filled, "before": None}
 
 
 async def describe_fill(
@@ -134,6 +138,8 @@ async def describe_fill(
 
 async def unfill(window: Window, asked: Asked, result: Any) -> Restored:
     """Put a field back."""
+    if result["before"] is None:
+        raise ChangedSince("what the field held before is not known")
     value, secret = _value(asked.args)
     was_secret = result["secret"]
     known = result["before"] != redaction.HIDDEN or not was_secret
