@@ -165,9 +165,11 @@ class Sandbox:
             execution = Execution(child, request, self.policy, self._until(deadline))
             try:
                 with child:
-                    worker.want()
+                    if self._idle.empty():  # the next caller will want this worker's next child
+                        worker.want()
                     begun(execution)
                     execution.run()
+                worker.want()
             except SandboxUnavailable:
                 worker = self._instead(worker)
                 raise
