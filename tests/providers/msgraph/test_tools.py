@@ -1,6 +1,7 @@
 """Every mail tool on every rung, against a simulator on a port; MOCK with nothing configured."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -96,6 +97,22 @@ async def test_a_preview_lists_the_captured_request_and_writes_nothing(graph: Se
     assert first["request"]["method"] in ("POST", "PATCH")
     assert first["request"]["url"].startswith(graph.url)
     assert schemas.checker(OFFERED[name].contract.output)(preview.result) == ""
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_a_preview_lists_exactly_the_writes_that_live_makes(graph: Served, name: str) -> None:
+    given = args_of(name, graph)
+    (first, *_) = (await graph.tool(name).preview(given, context(Mode.DRY_RUN))).changes
+    listed = [first["request"], *first.get("then", [])]
+    graph.simulator.layer.counts.log.clear()
+    await graph.tool(name).live(given, context(Mode.LIVE))
+    made = [(method, path) for method, path, _ in graph.simulator.layer.counts.log if method != "GET"]
+    assert len(listed) == len(made) == {"msgraph.send": 2, "msgraph.reply": 3}.get(name, 1)
+    for shown, (method, path) in zip(listed, made, strict=True):
+        assert shown["method"] == method
+        # What does not exist yet has a made-up id in the preview.
+        pattern = re.sub(r"preview:[\w-]+", "[^/]+", "/v1.0" + shown["url"].partition("/v1.0")[2])
+        assert re.fullmatch(pattern, path), (shown, path)
 
 
 @pytest.mark.parametrize("name", WRITES)

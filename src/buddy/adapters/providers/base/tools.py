@@ -6,6 +6,7 @@ the provider's `operations` module is imported at the first call.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from buddy.adapters.providers.base.credentials import Access
 from buddy.adapters.providers.base.errors import Captured, CapturedRequest, ExtraMissing
+from buddy.adapters.providers.base.rehearsal import Rehearsal
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
 from buddy.model.outcome import Call, Change, Preview, Restored
@@ -69,12 +71,14 @@ class Operation(Struct, frozen=True, kw_only=True):
     Attributes:
         act: does it; every request goes through the guard, so that it is the same in every mode.
         describe: after DRY_RUN stopped the write, reads what would change; also says what would be returned.
+        stand_in: made-up JSON for a write that DRY_RUN stopped, so that those that follow it are seen too.
         undo: compensates.
         probe: looks whether a call happened.
     """
 
     act: Callable[[Any, Asked], Awaitable[Any]]
     describe: Callable[[Any, Asked, CapturedRequest], Awaitable[tuple[Sequence[Change], Any]]] | None = None
+    stand_in: Callable[[Asked, CapturedRequest], Any] | None = None
     undo: Callable[[Any, Asked, Any], Awaitable[Restored]] | None = None
     probe: Callable[[Any, Asked], Awaitable[bool | None]] | None = None
 
@@ -104,21 +108,20 @@ class OfferedTool:
         """Go as far as reading goes, and return what was stopped: the requests that would write."""
         asked = Asked(args=args, mode=Mode.DRY_RUN, key=ctx.idempotency_key, run=ctx.run_id)
         operation, connect = self._module()
+        stand_in = operation.stand_in
+        rehearsal = Rehearsal(partial(stand_in, asked) if stand_in else None)
         async with connect(asked, self._access) as client:
-            try:
-                result = await operation.act(client, asked)
-            except Captured as stopped:
-                request = stopped.request
-            else:
+            with rehearsal.going_on():
+                requests, result = await _rehearsed(operation.act(client, asked), rehearsal)
+            if not requests:
                 return Preview(result=result, notes=["Nothing would be written."])
             changes, result = [], None
             if operation.describe is not None:
-                described, result = await operation.describe(client, asked, request)
+                described, result = await operation.describe(client, asked, requests[0])
                 changes = [msgspec.to_builtins(change) for change in described]
-        return Preview(
-            changes=[{**_first(changes), "request": msgspec.to_builtins(request)}, *changes[1:]],
-            result=result,
-        )
+        first, *then = [msgspec.to_builtins(request) for request in requests]
+        shown = {**_first(changes), "request": first, **({"then": then} if then else {})}
+        return Preview(changes=[shown, *changes[1:]], result=result)
 
     async def undo(self, call: Call, result: Any) -> Restored:
         """Compensate a live call."""
@@ -153,6 +156,16 @@ class OfferedTool:
                 f" `pip install 'buddy-control[{self.offer.extra}]'`"
             ) from problem
         return module.OPERATIONS[name], module.connect
+
+
+async def _rehearsed(act: Awaitable[Any], rehearsal: Rehearsal) -> tuple[list[CapturedRequest], Any]:
+    """Return the writes that an operation was kept from, in order, and what it came to."""
+    try:
+        result = await act
+    except Captured as stopped:
+        # A browser's window has a guard of its own, which tells no rehearsal.
+        return rehearsal.stopped or [stopped.request], None
+    return rehearsal.stopped, result
 
 
 def _asked(call: Call) -> Asked:

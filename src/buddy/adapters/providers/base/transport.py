@@ -11,6 +11,7 @@ import httpx
 from buddy.adapters.providers.base import redaction
 from buddy.adapters.providers.base.errors import Captured, CapturedRequest
 from buddy.adapters.providers.base.faults import ConnectionCut
+from buddy.adapters.providers.base.rehearsal import UNDER_WAY
 from buddy.model.mode import Mode
 
 Allowed = tuple[str, str]
@@ -58,7 +59,7 @@ class ModeTransport(httpx.AsyncBaseTransport):
         """Send the request, or stop it.
 
         Raises:
-            Captured: DRY_RUN, and it would write.
+            Captured: DRY_RUN, it would write, and no rehearsal has an answer that stands in.
         """
         match self.mode:
             case Mode.MOCK:
@@ -68,7 +69,7 @@ class ModeTransport(httpx.AsyncBaseTransport):
                 if self.stops(request):
                     stopped = await capture(request, self._secrets())
                     self.captured.append(stopped)
-                    raise Captured(stopped)
+                    return _made_up(stopped, request)
                 return await self._outside(request)
             case Mode.LIVE:
                 return await self._outside(request)
@@ -95,6 +96,19 @@ class ModeTransport(httpx.AsyncBaseTransport):
         for transport in (self._real, self._simulator):
             if transport is not None:
                 await transport.aclose()
+
+
+def _made_up(stopped: CapturedRequest, request: httpx.Request) -> httpx.Response:
+    """Return what a rehearsal answers instead of the provider.
+
+    Raises:
+        Captured: nothing stands in.
+    """
+    rehearsal = UNDER_WAY.get()
+    answer = None if rehearsal is None else rehearsal.answer(stopped)
+    if answer is None:
+        raise Captured(stopped)
+    return httpx.Response(200, json=answer, request=request)
 
 
 class SimulatorTransport(httpx.AsyncBaseTransport):

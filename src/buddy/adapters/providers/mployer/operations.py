@@ -62,6 +62,12 @@ async def _describe_add(
     return changes, {"created": ahead, "existing": existing}
 
 
+def _as_if_created(asked: Asked, stopped: CapturedRequest) -> Any:
+    """Return a contact that does not exist, so that those after it are seen too."""
+    made = stopped.body if isinstance(stopped.body, Mapping) else {}
+    return {"contact": {**made, "id": f"{PLACEHOLDER}{made.get('email', '')}"}}
+
+
 async def _undo_add(client: MployerClient, asked: Asked, result: Any) -> Restored:
     created = result["created"] if isinstance(result, Mapping) else []
     ours = [contact for contact in asked.args["contacts"] if await _is_ours(client, asked, contact)]
@@ -96,7 +102,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "mployer.search_contacts": Operation(act=_search),
     "mployer.extract_contacts": Operation(act=_extract),
     "mployer.add_to_gohighlevel": Operation(
-        act=_add, describe=_describe_add, undo=_undo_add, probe=_probe_add
+        act=_add, describe=_describe_add, stand_in=_as_if_created, undo=_undo_add, probe=_probe_add
     ),
     "mployer.logout": Operation(act=_logout),
 }

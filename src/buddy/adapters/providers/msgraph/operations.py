@@ -139,6 +139,11 @@ async def _send_probe(client: GraphClient, asked: Asked) -> bool | None:
     return await _gone(lambda: client.find_by_key(mark(asked)))
 
 
+def _as_if_drafted(asked: Asked, stopped: CapturedRequest) -> Any:
+    """Return a draft that does not exist, so that the order to send it is seen too."""
+    return {"id": PLACEHOLDER + asked.key, "isDraft": True}
+
+
 async def _reply(client: GraphClient, asked: Asked) -> Any:
     return await client.reply_to_message(**asked.args, key=mark(asked))
 
@@ -282,8 +287,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "msgraph.get": Operation(act=_get),
     "msgraph.draft": Operation(act=_draft, describe=_draft_described, undo=_draft_undone, probe=_made),
     "msgraph.send_draft": Operation(act=_send_draft, describe=_send_draft_described, probe=_send_draft_probe),
-    "msgraph.send": Operation(act=_send, describe=_send_described, probe=_send_probe),
-    "msgraph.reply": Operation(act=_reply, describe=_reply_described, probe=_send_probe),
+    "msgraph.send": Operation(
+        act=_send, describe=_send_described, stand_in=_as_if_drafted, probe=_send_probe
+    ),
+    "msgraph.reply": Operation(
+        act=_reply, describe=_reply_described, stand_in=_as_if_drafted, probe=_send_probe
+    ),
     "msgraph.mark_read": Operation(act=_mark, describe=_mark_described, undo=_mark_undone, probe=_marked),
     "msgraph.delete": Operation(act=_delete, describe=_delete_described, undo=_delete_undone, probe=_deleted),
 }
