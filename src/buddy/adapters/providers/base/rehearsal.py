@@ -1,4 +1,4 @@
-"""An operation that is rehearsed: each write that LIVE would make is stopped and seen, not the first alone."""
+"""An operation that is rehearsed: each write that LIVE would make is stopped and seen, not only the first."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
