@@ -1,6 +1,7 @@
 """The portal's tools as the catalogue offers them: undo, probe, credentials, and who may be asked."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 
 import buddy
 from buddy.adapters.providers.base.credentials import Access
-from buddy.adapters.providers.base.errors import AuthError, InvalidRequest
+from buddy.adapters.providers.base.errors import AuthError, Captured, InvalidRequest
+from buddy.adapters.providers.base.rehearsal import Rehearsal
 from buddy.adapters.providers.base.serving import running
-from buddy.adapters.providers.base.tools import Asked
+from buddy.adapters.providers.base.tools import PLACEHOLDER, Asked
 from buddy.adapters.providers.gohighlevel.client import GoHighLevelClient
 from buddy.adapters.providers.gohighlevel.simulator import app as crm
 from buddy.adapters.providers.mployer import account, health
@@ -108,6 +110,24 @@ def test_a_preview_lists_those_that_are_not_there_yet() -> None:
         return [change.resource for change in changes]
 
     assert asyncio.run(steps()) == ["contact:ada@novak.example", "contact:cleo@novak.example"]
+
+
+def test_a_rehearsal_sees_each_contact_that_would_be_filed_and_files_none() -> None:
+    books = crm.simulator(limit=(0, 1.0))
+    client, before = client_of(books, Mode.DRY_RUN), books.digest()
+    assert ADD.stand_in
+    rehearsal = Rehearsal(partial(ADD.stand_in, asked()))
+
+    async def steps() -> Any:
+        with rehearsal.going_on():
+            return await ADD.act(client, asked())
+
+    told = asyncio.run(steps())
+    assert [request.body["email"] for request in rehearsal.stopped] == [one["email"] for one in PEOPLE]
+    assert told["created"] == [f"{PLACEHOLDER}{one['email']}" for one in PEOPLE]
+    assert books.digest() == before
+    with pytest.raises(Captured):
+        asyncio.run(ADD.act(client, asked()))
 
 
 def test_a_client_without_a_crm_says_so() -> None:
