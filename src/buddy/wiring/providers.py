@@ -3,12 +3,13 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from buddy.adapters.providers.base.errors import ExtraMissing
+from buddy.adapters.providers.base.extras import part
 from buddy.adapters.providers.base.health import Health
 from buddy.adapters.providers.catalogue import PROVIDERS, Provider
 from buddy.errors import BadInput
@@ -178,11 +179,6 @@ def _module(provider: Provider, name: str) -> ModuleType:
         BadInput: a package that it needs is not installed; names the extra.
     """
     try:
-        return import_module(name)
-    except ModuleNotFoundError as problem:
-        if (problem.name or "").startswith("buddy"):
-            raise
-        raise BadInput(
-            f"{name.split('.')[3]}: expected the package {problem.name}, found none; install it with"
-            f" `pip install 'buddy-control[{provider.extra}]'`"
-        ) from problem
+        return part(name, name.split(".")[3], provider.extra)
+    except ExtraMissing as problem:
+        raise BadInput(str(problem)) from problem

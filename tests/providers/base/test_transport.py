@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buddy.adapters.providers.base.errors import Captured
+from buddy.adapters.providers.base.rehearsal import Rehearsal
 from buddy.adapters.providers.base.transport import SAFE, ModeTransport, pattern_of
 from buddy.model.mode import Mode
 
@@ -76,10 +77,6 @@ def test_dry_run_lets_through_what_reads_and_the_named_exceptions() -> None:
 def test_dry_run_stops_what_only_looks_like_an_exception(method: str, path: str) -> None:
     real = Wire()
     guard = ModeTransport(Mode.DRY_RUN, real=real, allow=ALLOWED)
-    if (
-        path == "/contacts/../contacts/search"
-    ):  # httpx resolves it before it leaves: it is the exception itself
-        pytest.skip("resolved by the client")
     with pytest.raises(Captured):
         send(guard, method, path)
     assert real.seen == []
@@ -150,3 +147,34 @@ def test_the_error_names_the_request_and_no_content() -> None:
     guard = ModeTransport(Mode.DRY_RUN, real=Wire())
     with pytest.raises(Captured, match=r"DELETE https://vendor\.example/x would write"):
         send(guard, "DELETE", "/x", content=json.dumps({"a": 1}))
+
+
+def test_what_stands_in_is_told_in_dry_run_alone_and_to_its_own_task_alone() -> None:
+    rehearsal = Rehearsal(lambda request: {"made": "up"})
+    real, simulator = Wire(), Wire()
+    with rehearsal.going_on():
+        assert send(ModeTransport(Mode.DRY_RUN, real=real), "POST", "/x").json() == {"made": "up"}
+        assert send(ModeTransport(Mode.LIVE, real=real), "POST", "/y").json() == {}
+        assert send(ModeTransport(Mode.MOCK, simulator=simulator), "POST", "/z").json() == {}
+    assert [request.url for request in rehearsal.stopped] == ["https://vendor.example/x"]
+    assert (real.seen, simulator.seen) == ([("POST", "/y")], [("POST", "/z")])
+    with pytest.raises(Captured):
+        send(ModeTransport(Mode.DRY_RUN, real=real), "POST", "/x")
+
+
+def test_a_rehearsal_in_which_nothing_stands_in_ends_at_the_first_write() -> None:
+    rehearsal = Rehearsal()
+    with rehearsal.going_on(), pytest.raises(Captured):
+        send(ModeTransport(Mode.DRY_RUN, real=Wire()), "POST", "/x")
+    assert len(rehearsal.stopped) == 1
+
+
+def test_a_rehearsal_that_breaks_is_over() -> None:
+    def breaks() -> None:
+        with Rehearsal(lambda request: {}).going_on():
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        breaks()
+    with pytest.raises(Captured):
+        send(ModeTransport(Mode.DRY_RUN, real=Wire()), "POST", "/x")

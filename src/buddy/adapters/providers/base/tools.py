@@ -7,14 +7,14 @@ the provider's `operations` module is imported at the first call.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from buddy.adapters.providers.base.credentials import Access
-from buddy.adapters.providers.base.errors import Captured, CapturedRequest, ExtraMissing
+from buddy.adapters.providers.base.errors import Captured, CapturedRequest
+from buddy.adapters.providers.base.extras import part
 from buddy.adapters.providers.base.rehearsal import Rehearsal
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
@@ -146,15 +146,7 @@ class OfferedTool:
 
     def _module(self) -> tuple[Operation, Connect]:
         name = self.offer.contract.name
-        try:
-            module = import_module(self.offer.module)
-        except ModuleNotFoundError as problem:
-            if (problem.name or "").startswith("buddy"):
-                raise
-            raise ExtraMissing(
-                f"{name} needs the package {problem.name}; install it with"
-                f" `pip install 'buddy-control[{self.offer.extra}]'`"
-            ) from problem
+        module = part(self.offer.module, name, self.offer.extra)
         return module.OPERATIONS[name], module.connect
 
 

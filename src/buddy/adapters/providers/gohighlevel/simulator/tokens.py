@@ -107,7 +107,3 @@ class Tokens:
         return {
             (camel | _CAMEL).get(key, key) if dialect == V3 else key: value for key, value in answer.items()
         }
-
-    def revoke(self) -> None:
-        """Make every access token that OAuth gave worthless, as when it expires."""
-        self._grants = {self.token: Grant(), self.read_only: Grant(scopes=SCOPES[:1])}
