@@ -5,7 +5,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 LEADS = Path(__file__).parents[2] / "examples" / "lead-sync"
+OUTER = Path(__file__).parents[1] / "sandbox" / "outer.py"
 WATCHED = """
     import socket, sys
 
@@ -36,6 +39,28 @@ def watched(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]"
 
 def test_leads_are_rehearsed_without_a_socket(tmp_path: Path) -> None:
     done = watched(tmp_path, "run", str(LEADS / "plan.json"))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("plan", ["plan.json", "predictions"])
+@pytest.mark.parametrize("how", ["no network", "no socket"])
+def test_leads_are_rehearsed_where_the_kernel_has_no_network_to_give(
+    tmp_path: Path, how: str, plan: str
+) -> None:
+    if how == "no network":
+        under = ["unshare", "--map-root-user", "--net"]
+        if subprocess.run([*under, "true"], capture_output=True, check=False).returncode != 0:
+            pytest.skip("this machine gives nobody a network namespace")
+    else:
+        under = [sys.executable, str(OUTER), "socket=EPERM,connect=EPERM"]
+    done = subprocess.run(
+        [*under, sys.executable, "-m", "buddy", "run", str(LEADS / plan), "--out", "out"],
+        cwd=tmp_path,
+        env={"BUDDY_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
 
 
