@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from buddy.adapters.sandbox.guards import disarm, formats, guarded, system
@@ -184,9 +184,9 @@ def public_names(name: str, real: Any) -> list[str]:
 
 def line() -> int | None:
     """The line of the code that is being run, None where none is."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename != CODE:
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return frame.f_lineno if frame is not None else None
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from urllib.parse import unquote
 
 import httpx
@@ -14,6 +14,8 @@ from buddy.adapters.providers.base.faults import ConnectionCut
 from buddy.adapters.providers.base.rehearsal import UNDER_WAY
 from buddy.model.mode import Mode
 
+App = Callable[..., Awaitable[None]]
+"""An ASGI application."""
 Allowed = tuple[str, str]
 """A method and a path that only read, or only sign in; `{name}` stands for one segment."""
 
@@ -118,8 +120,8 @@ class SimulatorTransport(httpx.AsyncBaseTransport):
         app: an ASGI application.
     """
 
-    def __init__(self, app: "object") -> None:
-        self._inner = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+    def __init__(self, app: App) -> None:
+        self._inner = httpx.ASGITransport(app=app)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Let the application answer; a cut connection and a stall are the errors that they are on a wire."""

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from buddy.adapters.providers.base.transport import Allowed, ModeTransport, SimulatorTransport
+from buddy.adapters.providers.base.transport import Allowed, App, ModeTransport, SimulatorTransport
 from buddy.adapters.providers.browser.sessions import SESSIONS
 from buddy.adapters.providers.browser.tab import Tab
 from buddy.adapters.providers.mployer.pages import ChromiumPages, Pages
@@ -73,7 +73,7 @@ class InProcessPortal:
         app: the simulated portal.
     """
 
-    def __init__(self, app: object) -> None:
+    def __init__(self, app: App) -> None:
         http = httpx.AsyncClient(
             base_url="http://mployer.simulated",
             transport=ModeTransport(Mode.MOCK, simulator=SimulatorTransport(app)),
