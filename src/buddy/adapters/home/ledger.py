@@ -11,13 +11,18 @@ from buddy.ports import Action, Admitted, Earlier, Refused
 
 _SAME = (
     "SELECT id, run_id, step, at, irreversible FROM actions"
-    " WHERE digest = ? AND NOT (run_id = ? AND step = ?) AND (at >= ? OR irreversible AND ?) ORDER BY id DESC"
+    " WHERE substr(digest, 1, 6) = substr(?1, 1, 6) AND +digest = ?1 AND NOT (run_id = ?2 AND step = ?3)"
+    " AND (at >= ?4 OR irreversible AND ?5) ORDER BY id DESC"
 )
 _SINCE = (
     "SELECT 1 FROM action_resources JOIN actions ON actions.id = action"
     " WHERE resource = ? AND action > ? AND digest <> ? LIMIT 1"
 )
-_KNOWN = "SELECT DISTINCT digest FROM actions WHERE digest IN (SELECT value FROM json_each(?))"
+_KNOWN = (
+    "SELECT value FROM json_each(?) WHERE EXISTS"
+    " (SELECT 1 FROM actions WHERE substr(digest, 1, 6) = substr(value, 1, 6) AND +digest = value)"
+)
+_OF_STEP = "SELECT id, resources FROM actions WHERE run_id = ? AND step = ? AND digest = ?"
 _NEXT = "SELECT coalesce(max(id), 0) + 1 FROM actions"
 _ENTER = "INSERT INTO actions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _RESOURCE = "INSERT INTO action_resources VALUES (?, ?)"
@@ -206,8 +211,7 @@ def _enter(
 
 def _take_out(connection: sqlite3.Connection, action: Action) -> None:
     for number, resources in connection.execute(
-        "SELECT id, resources FROM actions WHERE digest = ? AND run_id = ? AND step = ?",
-        (action.digest, action.run_id, action.step),
+        _OF_STEP, (action.run_id, action.step, action.digest)
     ).fetchall():
         _remove(connection, number, resources)
 

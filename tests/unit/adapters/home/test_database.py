@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -333,6 +334,20 @@ class TestMigration:
         assert connection.execute("SELECT engaged FROM lock_epochs").fetchone() == (1,)
         connection.close()
         assert "upgrade Buddy" in refused(folder)
+
+    def test_a_ledger_of_the_first_version_still_finds_duplicates(
+        self, open_home: Opener, folder: Path
+    ) -> None:
+        folder.mkdir(mode=0o700)
+        with door(folder, 1.0):
+            database.ready(folder, 1.0, MIGRATIONS[:1])
+        with closing(sqlite3.connect(folder / "buddy.db")) as connection:
+            row = (1, "d" * 32, "run", "p/1", "mail.send", "ada", 1_000.0, 0, b'["contact:x"]')
+            connection.execute("INSERT INTO actions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT INTO action_resources VALUES ('contact:x', 1)")
+            connection.commit()
+        (earlier,) = open_home().earlier("d" * 32, "other", "p/1", ("contact:x",), 1_001.0, 10.0)
+        assert (earlier.run_id, earlier.step) == ("run", "p/1")
 
     def test_one_that_fails_changes_nothing(self, open_home: Opener, folder: Path) -> None:
         open_home().close()

@@ -1,13 +1,17 @@
+import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from buddy.adapters.home import SqliteHome
+from buddy.adapters.home import SqliteHome, ledger
 from buddy.model.config import Cap
 from buddy.ports import Action, Admitted, Earlier, Refused
 
@@ -59,6 +63,32 @@ class TestDuplicates:
     def test_what_is_not_in_the_books(self, home: SqliteHome, fields: dict[str, Any]) -> None:
         assert rule(home, action("p/1", **fields)) == ""
         assert rule(home, action("p/2")) == ""
+
+    def test_digests_that_begin_alike_are_two(self, home: SqliteHome) -> None:
+        first, second = "0123456789abcdef" * 2, "0123456789abcdee" * 2
+        assert rule(home, action("p/1", digest=first)) == ""
+        assert rule(home, action("p/2", digest=second)) == ""
+        assert [found.step for found in home.earlier(first, "x", "p/9", (), NOW, DAY)] == ["p/1"]
+        assert rule(home, action("p/3", digest=second), NOW + 1) == "duplicate"
+        assert rule(home, action("p/1", digest=first), NOW + 2) == ""
+
+    @pytest.mark.parametrize(
+        ("statement", "index"),
+        [
+            (ledger._SAME, "actions_print"),
+            (ledger._KNOWN, "actions_print"),
+            (ledger._OF_STEP, "actions_step"),
+        ],
+    )
+    def test_no_question_about_a_digest_goes_through_the_whole_ledger(
+        self, home: SqliteHome, folder: Path, statement: str, index: str
+    ) -> None:
+        with closing(sqlite3.connect(folder / "buddy.db")) as connection:
+            numbered = set(re.findall(r"\?\d", statement))
+            number = len(numbered) or statement.count("?")
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", ["[]"] * number).fetchall()
+        assert not any(row[3].startswith("SCAN actions") for row in plan)
+        assert any(index in row[3] for row in plan)
 
     def test_what_meant_to_repeat_is_in_the_books(self, home: SqliteHome) -> None:
         assert rule(home, action("p/1", repeat=True)) == ""
