@@ -1,9 +1,8 @@
 """What the commands do, end to end."""
 
-import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 from buddy.adapters.inputs.canonical import StoredPlans
 from buddy.adapters.inputs.plans import PlanFiles, PlanObjects
 from buddy.adapters.people import Quiet
+from buddy.adapters.system.collector import calm
 from buddy.core import coordination
 from buddy.core.coordination import Load
 from buddy.core.fleet import Crew
@@ -38,17 +38,6 @@ from buddy.wiring.session import RunResult, Session, environment_dry_run, home, 
 from buddy.wiring.signing import here
 
 
-@contextmanager
-def _calm_collector() -> Iterator[None]:
-    """Let the garbage collector look at everything rarely: a run's records hold no cycles but are many."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 10_000)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
 def run(
     inputs: Sequence[str],
     tool_files: Sequence[str],
@@ -68,7 +57,7 @@ def run(
         interaction: the people around it.
         begun: is called when everything could be used and nothing has run yet.
     """
-    with _calm_collector():
+    with calm():
         return _run(inputs, tool_files, config, granted_by, interaction or Quiet(), begun)
 
 
@@ -293,7 +282,7 @@ class CheckResult(Struct, frozen=True, kw_only=True):
 
 def check(inputs: Sequence[str], tool_files: Sequence[str], config: ExecutionConfig) -> CheckResult:
     """Say how high each step would climb and which conflicts there are, without running anything."""
-    with _calm_collector():
+    with calm():
         loaded = tools(tool_files, config)
         source = PlanFiles(inputs, crew=crew_of(config))
         source.scan()

@@ -23,6 +23,7 @@ from buddy.adapters.inputs.settings import load as load_settings
 from buddy.adapters.journal import FileJournal, FileSink
 from buddy.adapters.people import Around, read_policy
 from buddy.adapters.system import EnvSecrets, RandomIds, RealClock, SeededIds, VirtualClock, run_virtual
+from buddy.adapters.system.collector import set_aside
 from buddy.adapters.system.signals import heeded
 from buddy.core.canonical import sha256
 from buddy.core.conflicts import Detector
@@ -130,6 +131,7 @@ class Session:
         self.virtual = config.clock == "virtual"
         self.clock: Clock = VirtualClock() if self.virtual else RealClock()
         self.seal = Seal(self.config, self.clock)
+        self._is_alone = False
         self.world = self._world()
 
     def _world(self) -> World:
@@ -150,6 +152,7 @@ class Session:
 
     def execute(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the run's time."""
+        self._is_alone = True
         if isinstance(self.clock, VirtualClock):
             return run_virtual(main, self.clock)
         return asyncio.run(main)
@@ -195,7 +198,8 @@ class Session:
                 run.record(begun)
                 run.flush()
                 self.begun()
-                return await orchestrator.carry_out(run, source, known, again)
+                with set_aside() if self._is_alone else nullcontext():
+                    return await orchestrator.carry_out(run, source, known, again)
 
             opened.pop_all()
             return await self._to_the_end(run, store, folder, work())
