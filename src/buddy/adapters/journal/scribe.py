@@ -205,6 +205,7 @@ def _word(run: int, wait_s: float) -> bytes | None:
 def main() -> None:
     """Be the scribe of the folder named on the command line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the run, which then says that it is over
+    os.nice(5)
     out = sys.stdout.buffer
 
     def tell(line: bytes) -> None:

@@ -58,6 +58,13 @@ def test_it_writes_what_the_run_would_have_written(journal: FileJournal) -> None
     assert found == project(story.records())
 
 
+def test_it_lets_the_run_go_first(journal: FileJournal) -> None:
+    sink = ScribeSink(journal.folder)
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    until(lambda: os.getpriority(os.PRIO_PROCESS, sink._process.pid) > mine)
+    sink.drop()
+
+
 def test_the_files_grow_while_the_run_goes_on(journal: FileJournal) -> None:
     sink = ScribeSink(journal.folder)
     log = journal.folder / "tool_execution_log.jsonl"
