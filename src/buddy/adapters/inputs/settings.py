@@ -124,7 +124,10 @@ def check(config: ExecutionConfig) -> list[str]:
     Raises:
         BadConfig: with every problem.
     """
-    layer = {name: _Setting("ExecutionConfig: ", value) for name, value in _plain(config).items()}
+    layer = {
+        name: _Setting("ExecutionConfig: ", _plain(getattr(config, name)))
+        for name in config.__struct_fields__
+    }
     return _warnings(_merged((layer,), []))
 
 

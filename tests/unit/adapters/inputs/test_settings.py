@@ -393,6 +393,11 @@ def test_every_field_can_be_said_by_the_environment() -> None:
     assert settings.load(None, environ, {})[0] == config
 
 
+def test_what_is_no_setting_at_all_is_refused_by_its_name() -> None:
+    with pytest.raises(BadConfig, match="on_approval: expected"):
+        settings.check(ExecutionConfig(on_approval=print))  # type: ignore[arg-type]
+
+
 def test_settings_made_in_python_are_checked_as_those_of_a_file() -> None:
     assert settings.check(ExecutionConfig()) == []
     assert len(settings.check(ExecutionConfig(approval_required_for_high_risk=False))) == 1
