@@ -18,7 +18,7 @@ from buddy.engine.attempts import (
 )
 from buddy.engine.ending import Ending
 from buddy.journal.events import Outcome, Resolved
-from buddy.journal.times import iso
+from buddy.journal.times import iso, millis
 from buddy.model.mode import Mode
 from buddy.model.outcome import Call, CallError, OutcomeKind, StepStatus
 
@@ -99,7 +99,7 @@ def record_outcome(
             attempt=climb.live_attempts,
             outcome=kind,
             started_at=iso(started),
-            duration_ms=round(max(0.0, ended - started) * 1000, 3),
+            duration_ms=millis(max(0.0, ended - started)),
             result=result,
             result_blob=blob,
             error=error,

@@ -11,7 +11,7 @@ from buddy.core import gate, references
 from buddy.core.ladder import Trigger
 from buddy.engine.attempts import is_large
 from buddy.journal.events import Rung
-from buddy.journal.times import iso
+from buddy.journal.times import iso, millis
 from buddy.model.decision import Ceiling
 from buddy.model.mode import Mode
 from buddy.model.outcome import CallError, Preview, StepStatus
@@ -56,7 +56,7 @@ def record_rung(
         digest=climb.digest,
         args=UNSET if mode is not Mode.MOCK else writable(climb.args, step.args),
         started_at=iso(started),
-        duration_ms=0.0 if reused else round((ended - started) * 1000, 3),
+        duration_ms=0.0 if reused else millis(ended - started),
         confidence=step.confidence,
         rehearsal=rehearsal,
         result=result,

@@ -9,6 +9,7 @@ from buddy.engine.plans import PlanState
 from buddy.engine.run import Run
 from buddy.errors import ChangedSince, InvalidArguments
 from buddy.journal.events import UndoIntent, UndoOutcome
+from buddy.journal.times import millis
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
 from buddy.model.outcome import Call, Restored, StepStatus, UndoResult
@@ -117,7 +118,7 @@ def _record(
             result=result,
             verified=verified,
             error=error,
-            duration_ms=round(seconds * 1000, 3),
+            duration_ms=millis(seconds),
             status=StepStatus.ROLLED_BACK if result in RESTORED else None,
         )
     )

@@ -22,6 +22,16 @@ def iso(now: float) -> str:
     return _form(second) % micros
 
 
+def millis(spent: float) -> float:
+    """Return milliseconds, to the microsecond.
+
+    Args:
+        spent: seconds.
+    """
+    # Rounding to decimal places would go through text.
+    return round(spent * 1e6) / 1e3
+
+
 def seconds(text: str) -> float:
     """Read a time that `iso` (or anybody else) wrote; returns seconds since the epoch.
 

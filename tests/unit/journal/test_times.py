@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from buddy.journal.times import iso, seconds
+from buddy.journal.times import iso, millis, seconds
 
 FIRST = datetime(1, 1, 2, tzinfo=UTC).timestamp()
 LAST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
@@ -22,6 +22,13 @@ def test_a_time_is_written_as_datetime_writes_it(now: float) -> None:
 @given(st.floats(0, 4e9))
 def test_a_time_is_read_again_to_the_microsecond(now: float) -> None:
     assert abs(seconds(iso(now)) - now) <= 1e-6
+
+
+@given(st.floats(0, 1e6))
+def test_milliseconds_are_to_the_microsecond(spent: float) -> None:
+    told = millis(spent)
+    assert abs(told - spent * 1000) <= 0.00051
+    assert len(repr(told).partition(".")[2]) <= 3
 
 
 def test_other_offsets_are_read() -> None:
