@@ -31,6 +31,9 @@ class Grant(Enum):
     PENDING = "pending"
     APPROVED = "approved"
 
+    # Members are singletons: Enum's own hash is Python code and these are in a key of every decision.
+    __hash__ = object.__hash__
+
 
 class Facts(Struct, frozen=True, kw_only=True, gc=False):
     """What the gate is told about a step and its surroundings.
@@ -240,9 +243,6 @@ TRANSIENT = frozenset({"rehearsal", "live_budget"})
 PLANNED = TRANSIENT | {"approval"}
 """Rules about what the ladder asks for on the way: what they ask for may still come."""
 
-LASTING = frozenset(name for name, _ in RULES) - TRANSIENT
-"""Rules about the step and its surroundings: what they say holds until a fact changes."""
-
 HOLDING = frozenset({"lock", "unknown_tool", "permission", "breaker", "caps", "approval"})
 """Rules whose ceiling can rise without changed input: a step that they stop below the run's mode is HELD."""
 
@@ -272,15 +272,14 @@ def ceiling(facts: Facts, skip: frozenset[str] = frozenset()) -> Ceiling | None:
     return lowest
 
 
-def decide(facts: Facts, wanted: Mode, skip: frozenset[str] = frozenset()) -> Decision:
+def decide(facts: Facts, wanted: Mode) -> Decision:
     """Say whether the step may run on a rung now.
 
     Args:
         facts: about the step.
         wanted: the rung.
-        skip: names of rules that are not asked, as they had nothing to say about the very same facts.
     """
-    limit = ceiling(facts, skip)
+    limit = ceiling(facts)
     if limit is None or limit.mode >= wanted:
         rule = "" if limit is None else limit.rule
         return Run(wanted, rule, threshold(facts.contract, wanted, facts.live_floor))

@@ -10,7 +10,7 @@ from typing import Any
 from buddy.core import gate, ladder, references, retry
 from buddy.core.canonical import keyed_digest
 from buddy.core.catalogue import resources_of
-from buddy.core.gate import Facts, Grant
+from buddy.core.gate import Grant
 from buddy.core.ladder import Trigger
 from buddy.core.simulation import draw
 from buddy.engine import gating, live, rungs
@@ -82,9 +82,6 @@ class Climb:
         self.passed: Mode | None = None
         self.preview: Preview | None = None
         self.result: Any = references.UNKNOWN
-        self.facts: Facts | None = None
-        self.facts_at: object = None
-        self.clear_at: object = None
         self._key = ""
         self._resources: tuple[str, ...] | None = None
         self.reasons: tuple[str, ...] | None = None

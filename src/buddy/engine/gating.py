@@ -2,45 +2,99 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from buddy.core import gate, permissions, references
 from buddy.core.gate import Facts
 from buddy.model.decision import Ceiling, Decision
+from buddy.model.home import LockState
 from buddy.model.mode import Mode
 
 if TYPE_CHECKING:
     from buddy.engine.climb import Climb
 
+MOST = 4096
+"""Answers that are kept of a plan at once."""
+_TOP = "top"
+_REASONS = "reasons"
 
-def facts(climb: Climb) -> Facts:
-    """Return what the gate has to know about a call at this moment.
 
-    They are put together again where something changed; a rung more that was passed changes only that.
+def top(climb: Climb) -> Ceiling | None:
+    """Return how high a call may climb as things stand, None where it may go LIVE."""
+    limit: Ceiling | None = _ask(climb, _TOP)
+    if climb.args is not climb.step.args and references.has_unknown(climb.args):
+        limit = Ceiling(
+            Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE"
+        )
+    by_conflict = climb.plan.limit(climb.place)
+    if by_conflict is not None and (limit is None or by_conflict.mode < limit.mode):
+        return by_conflict
+    return limit
+
+
+def decide(climb: Climb, wanted: Mode) -> Decision:
+    """Ask the gate whether a call may run on a rung now."""
+    decision: Decision = _ask(climb, wanted)
+    return decision
+
+
+def approval_reasons(climb: Climb) -> tuple[str, ...]:
+    """Why a person has to say yes before a call is LIVE, empty where nobody has to."""
+    if climb.reasons is None:
+        climb.reasons = _ask(climb, _REASONS)
+    return climb.reasons
+
+
+def _ask(climb: Climb, what: Mode | str) -> Any:
+    """Put a question to the gate; where it was asked about the very same facts, the answer is known.
+
+    The gate goes by what it is told alone, and many steps of a plan look alike to it.
     """
     run, plan, step = climb.run, climb.plan, climb.step
     lock = run.lock()
     breaker = run.breaker(step.tool, step.agent)
     source = plan.source(climb.place)
-    now = (lock.epoch, breaker, source, climb.grant, climb.earlier)
-    if climb.facts is None or now != climb.facts_at or run.config.caps:
-        climb.facts_at = now
-        climb.facts = replace(
-            climb.facts or _alike(climb),
-            confidence=step.confidence,
-            locked=lock.reason or "no reason given" if lock.engaged else None,
-            source=source,
-            breaker=breaker,
-            caps=_used_up(climb) if run.config.caps else "",
-            passed=climb.passed,
-            earlier=climb.earlier,
-            grant=climb.grant,
-        )
-    elif climb.facts.passed is not climb.passed:
-        climb.facts = replace(climb.facts, passed=climb.passed)
-    return climb.facts
+    if run.config.caps:
+        # A cap may be used up by the next call, so what was said about caps does not last.
+        return _answer(what, _facts(climb, lock, breaker, source))
+    key = (
+        what, step.tool, step.agent, step.confidence, climb.passed, lock.epoch, breaker, source,
+        climb.grant, climb.earlier,
+    )  # fmt: skip
+    answers = plan.gate.answers
+    known = answers.get(key, _UNKNOWN)
+    if known is _UNKNOWN:
+        if len(answers) >= MOST:
+            answers.clear()
+        known = answers[key] = _answer(what, _facts(climb, lock, breaker, source))
+    return known
+
+
+_UNKNOWN = object()
+
+
+def _answer(what: Mode | str, told: Facts) -> Any:
+    if isinstance(what, Mode):
+        return gate.decide(told, what)
+    return gate.ceiling(told, skip=gate.PLANNED) if what is _TOP else gate.approval_reasons(told)
+
+
+def _facts(climb: Climb, lock: LockState, breaker: str, source: tuple[Mode | None, str] | None) -> Facts:
+    """Return what the gate has to know about a call at this moment."""
+    step = climb.step
+    return replace(
+        _alike(climb),
+        confidence=step.confidence,
+        locked=lock.reason or "no reason given" if lock.engaged else None,
+        source=source,
+        breaker=breaker,
+        caps=_used_up(climb) if climb.run.config.caps else "",
+        passed=climb.passed,
+        earlier=climb.earlier,
+        grant=climb.grant,
+    )
 
 
 def _used_up(climb: Climb) -> str:
@@ -52,10 +106,10 @@ def _used_up(climb: Climb) -> str:
 def _alike(climb: Climb) -> Facts:
     """Return what holds for every step of the plan that has this agent and tool, as long as the plan runs."""
     plan, step = climb.plan, climb.step
-    known = plan.alike.get((step.agent, step.tool))
+    known = plan.gate.alike.get((step.agent, step.tool))
     if known is None:
         config, contract = climb.run.config, climb.contract
-        known = plan.alike[step.agent, step.tool] = Facts(
+        known = plan.gate.alike[step.agent, step.tool] = Facts(
             tool=step.tool,
             agent=step.agent,
             contract=contract,
@@ -71,39 +125,3 @@ def _alike(climb: Climb) -> Facts:
             budget=config.max_live_escalations,
         )
     return known
-
-
-def top(climb: Climb) -> Ceiling | None:
-    """Return how high a call may climb as things stand, None where it may go LIVE."""
-    told = facts(climb)
-    if climb.reasons is None:
-        climb.reasons = gate.approval_reasons(told)
-    limit = gate.ceiling(told, skip=gate.PLANNED)
-    # A cap may be used up by the next call, so what was said about caps does not last.
-    is_clear = limit is None and not climb.reasons and not climb.run.config.caps
-    climb.clear_at = climb.facts_at if is_clear else None
-    if climb.args is not climb.step.args and references.has_unknown(climb.args):
-        limit = Ceiling(
-            Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE"
-        )
-    by_conflict = climb.plan.limit(climb.place)
-    if by_conflict is not None and (limit is None or by_conflict.mode < limit.mode):
-        return by_conflict
-    return limit
-
-
-def decide(climb: Climb, wanted: Mode) -> Decision:
-    """Ask the gate whether a call may run on a rung now.
-
-    Rules that had nothing to say are not asked again while the facts that they go by are the same.
-    """
-    told = facts(climb)
-    is_clear = climb.clear_at is not None and climb.clear_at is climb.facts_at
-    return gate.decide(told, wanted, gate.LASTING if is_clear else frozenset())
-
-
-def approval_reasons(climb: Climb) -> tuple[str, ...]:
-    """Why a person has to say yes before a call is LIVE, empty where nobody has to."""
-    if climb.reasons is None:
-        climb.reasons = gate.approval_reasons(facts(climb))
-    return climb.reasons

@@ -53,6 +53,19 @@ class Doubt(Struct, frozen=True, kw_only=True):
 
 
 class PlanState:
+class GateMemory:
+    """What the gate was told about the steps of a plan, and what it said.
+
+    Attributes:
+        alike: agent and tool -> what holds for every step of theirs, as long as the plan runs.
+        answers: a question and the facts that it goes by -> the answer.
+    """
+
+    def __init__(self) -> None:
+        self.alike: dict[tuple[str, str], Facts] = {}
+        self.answers: dict[tuple[object, ...], Any] = {}
+
+
     """Where the steps of one plan stand, by place in its schedule.
 
     Args:
@@ -72,7 +85,7 @@ class PlanState:
         self.results: dict[int, Any] = {}
         self.done: list[Done] = []
         self.rehearsed: dict[str, Rehearsed] = {}
-        self.alike: dict[tuple[str, str], Facts] = {}
+        self.gate = GateMemory()
         self.actions: ActionIndex[StepRef] = ActionIndex()
         self.approvals: dict[str, str] = {}
         self.decided: set[str] = set()

@@ -207,25 +207,6 @@ def test_nothing_runs_above_what_any_rule_allows(situation: Facts, wanted: Mode)
     assert isinstance(gate.decide(situation, wanted), Run) is allowed
 
 
-@given(SITUATIONS, st.none() | st.sampled_from(Mode), st.integers(0, 2))
-def test_what_lasting_rules_say_holds_on_every_rung(
-    situation: Facts, passed: Mode | None, in_flight: int
-) -> None:
-    later = replace(situation, passed=passed, in_flight=in_flight)
-    assert gate.ceiling(later, gate.TRANSIENT) == gate.ceiling(situation, gate.TRANSIENT)
-
-
-@pytest.mark.parametrize("wanted", Mode)
-@pytest.mark.parametrize("in_flight", [0, 1])
-@pytest.mark.parametrize("passed", [None, *Mode])
-def test_where_lasting_rules_have_nothing_to_say_the_others_decide(
-    passed: Mode | None, in_flight: int, wanted: Mode
-) -> None:
-    clear = facts(passed=passed, in_flight=in_flight)
-    assert gate.ceiling(clear, gate.TRANSIENT) is None
-    assert gate.decide(clear, wanted, gate.LASTING) == gate.decide(clear, wanted)
-
-
 @given(SITUATIONS, st.floats(0, 1), st.floats(0, 1))
 def test_more_confidence_never_lowers_a_ceiling(situation: Facts, one: float, other: float) -> None:
     low, high = (gate.ceiling(replace(situation, confidence=have)) for have in sorted((one, other)))
