@@ -70,6 +70,10 @@ class JournalStore(Protocol):
         """Put an event at the end; it is durable after the next `flush`."""
         ...
 
+    def write(self) -> None:
+        """Put everything appended into the file: it survives the end of the process; raises as `flush`."""
+        ...
+
     def flush(self) -> None:
         """Make everything appended durable.
 
@@ -146,8 +150,8 @@ class HomeStore(Protocol):
         """Remember where a run's journal ends."""
         ...
 
-    def note_head(self, run_id: str, head: Head) -> None:
-        """Remember how far the journal of a run under way has come, where the run is known."""
+    def note_head(self, run_id: str, head: Head, released: Sequence[str] = ()) -> None:
+        """Remember a durable line of a run, where the run is known; `released` give up their leases."""
         ...
 
     def runs(self) -> list[RunRow]:

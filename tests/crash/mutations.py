@@ -15,6 +15,7 @@ from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past
 from buddy.engine.run import Run
 from buddy.engine.steady import SteadyClock
+from buddy.engine.syncs import Syncs
 from buddy.journal import codec
 from buddy.model.home import LockState
 from buddy.model.outcome import StepStatus
@@ -33,13 +34,15 @@ def _intents_not_synced() -> Iterator[None]:
         yield
 
 
-def _outcomes_not_synced() -> AbstractContextManager[Any]:
-    def durable(run: Run) -> "asyncio.Future[None]":
+def _at_once(name: str) -> AbstractContextManager[Any]:
+    """Have nobody wait for what is shared by this name, and nothing done for it."""
+
+    def waits(syncs: Syncs) -> "asyncio.Future[None]":
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
 
-    return patch.object(Run, "durable", durable)
+    return patch.object(Syncs, name, waits)
 
 
 def _unclaimed() -> AbstractContextManager[Any]:
@@ -85,7 +88,8 @@ def _time_of_the_home_set_back() -> AbstractContextManager[Any]:
 
 MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "an intent is not on the disk before its call": _intents_not_synced,
-    "an outcome is not on the disk before anybody goes on": _outcomes_not_synced,
+    "an outcome is not on the disk before anybody goes on": lambda: _at_once("durable"),
+    "an outcome is in no file before its agent goes on": lambda: _at_once("ride"),
     "nobody is asked": lambda: patch.object(gate, "approval_reasons", lambda facts: ()),
     "an approval is not consumed": lambda: patch.object(approvals, "consume", lambda *args: None),
     "nothing is claimed": _unclaimed,

@@ -54,6 +54,7 @@ class World:
         self.machine: Any = None
         self.out = out
         self.sources: dict[str, list[str]] = {}
+        self.agents: dict[str, str] = {}
         self.strategies = dict(DEFAULT_STRATEGIES)
         if rng.random() < 0.5:
             # Without edges between steps only the claims keep two writers apart.
@@ -93,6 +94,7 @@ class World:
                 step["group"] = rng.choice("gh")
             steps[key] = step
             self.sources[key] = step.get("depends_on", [])
+            self.agents[key] = step["agent"]
         self._repeat(steps)
         return {"plan_id": name, "order": "parallel", "steps": steps}
 
@@ -106,19 +108,27 @@ class World:
         steps[f"{key}again"] = {**steps[key], "args": dict(steps[key]["args"]), "depends_on": [key]}
         steps[f"{key}again"].pop("group", None)
         self.sources[f"{key}again"] = [key]
+        self.agents[f"{key}again"] = steps[key]["agent"]
 
     # what happens
 
     def look(self, step: str) -> None:
-        """Look at the world for a step: what it depends on must be on the disk before anybody acts on it."""
+        """Look at the world for a step.
+
+        What it depends on must be on the disk before anybody acts on it, and what its agent did before in the
+        file at least, which outlives the process.
+        """
         if self.machine.dead:
             return
-        durable = (self.out / "journal.jsonl").read_bytes()[: self.machine.synced].splitlines()
+        written = (self.out / "journal.jsonl").read_bytes()
+        durable = written[: self.machine.synced].splitlines()
         for source in self.sources.get(step, ()):
-            name = f'"step":"{source}"'.encode()
-            told = any(name in line and any(how in line for how in TOLD) for line in durable)
-            if self._made_on.get(source) is self.machine and not told:
+            if self._made_on.get(source) is self.machine and not _told(source, durable):
                 self.wrong.append(f"told too early: {step} went on with {source}, which is not on the disk")
+        for before, machine in self._made_on.items():
+            its_own = before != step and self.agents.get(before) == self.agents.get(step)
+            if its_own and machine is self.machine and not _told(before, written.splitlines()):
+                self.wrong.append(f"kept to itself: {step} went on after {before}, which is in no file")
 
     async def act(
         self, kind: str, ctx: CallContext, key: str, thing: str, dawdle: float, fails: int, quirk: str
@@ -241,6 +251,12 @@ class World:
 
     def _count(self, key: str) -> int:
         return sum(self.effects[f"{kind} {key}"] for kind in TOOLS)
+
+
+def _told(step: str, lines: list[bytes]) -> bool:
+    """Whether lines of a journal say what became of the live call of a step."""
+    name = f'"step":"{step}"'.encode()
+    return any(name in line and any(how in line for how in TOLD) for line in lines)
 
 
 def tools(world: World) -> list[Tool]:

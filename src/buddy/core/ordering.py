@@ -29,13 +29,14 @@ class Schedule:
         steps: its steps in schedule order.
         index: step id -> place in schedule order.
         needs: place -> places of the steps that it depends on (its sources).
+        asked: place -> places of the calls that its tool needs before it.
         after: place -> places that must settle first; sources, tools' needs, chain and agent order included.
         moved: (step, what it stood before) places whose execution order contradicts a dependency.
         impossible: (step, call that its tool needs before it) places where the plan's own dependencies
             ask for the opposite.
     """
 
-    __slots__ = ("_reach", "after", "impossible", "index", "moved", "needs", "plan", "steps")
+    __slots__ = ("_reach", "after", "asked", "impossible", "index", "moved", "needs", "plan", "steps")
 
     def __init__(self, plan: Plan, tool_needs: Callable[[str], Iterable[str]]) -> None:
         declared = {step.step_id: place for place, step in enumerate(plan.steps)}
@@ -68,6 +69,7 @@ class Schedule:
             self.index = {step.step_id: place for place, step in enumerate(self.steps)}
             self.needs = [tuple(sorted(place_of[source] for source in sources[was])) for was in order]
             tools = [tuple(place_of[source] for source in tools[was]) for was in order]
+        self.asked = tools
         self.after: Edges = self._with_implied_order(tools)
 
     def __len__(self) -> int:

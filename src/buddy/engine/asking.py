@@ -84,6 +84,8 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
     A yes holds only for what it was given for: when contract, arguments or previewed changes differ, a
     request with the difference takes its place.
     """
+    # What a person is shown may rest on anything that has happened.
+    run.flush()
     wanted = question.binding()
     known = plan.approvals.get(question.step_id)
     approval = run.home.approval(known, run.clock.now()) if known else None

@@ -31,6 +31,16 @@ class Board:
         self._open: dict[int, PlanDriver] = {}
         self._waiting: dict[Place, list[Callable[[], None]]] = {}
         self._poller: asyncio.Task[None] | None = None
+        self.awaited: dict[int, list[int]] = {}
+        for (ordinal, _), befores in findings.edges.items():
+            for other, place in befores:
+                if other != ordinal:
+                    self.awaited.setdefault(other, []).append(place)
+        run.on_stop = self._wake_all
+
+    def _wake_all(self) -> None:
+        for driver in self._open.values():
+            driver.wake()
 
     def agent(self, name: str, capacity: int) -> Slots:
         """Return the slots of an agent."""

@@ -90,7 +90,7 @@ class Desk:
         driver = PlanDriver(self._board, state)
         if state.status(0) is StepStatus.PENDING:
             await driver.drive()
-        self._run.flush()
+        await self._run.durable()
         answer = self._answer(step, state, driver)
         self._answers[step.step_id] = answer
         if answer.status not in GOES_ON:

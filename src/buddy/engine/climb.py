@@ -87,6 +87,7 @@ class Climb:
         self.reasons: tuple[str, ...] | None = None
         self.grant = Grant.NOT_ASKED
         self.granted: Granted | None = None
+        self.rides = False
         self.earlier = ""
         self.earlier_count = 0
         self.mock_attempts, self.dry_attempts, self.live_attempts = plan.attempts.get(step_id, (0, 0, 0))

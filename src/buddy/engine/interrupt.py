@@ -14,7 +14,7 @@ class Interrupt:
 
     Attributes:
         reason: who asked, empty where nobody did.
-        acting: live calls and undos between their intent and their durable outcome.
+        acting: live calls and undos whose intent is durable and whose outcome is not in the file yet.
     """
 
     def __init__(self) -> None:

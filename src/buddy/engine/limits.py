@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from buddy.model.contract import Rate
+from buddy.model.contract import Rate, ToolContract
 from buddy.ports import Clock, HomeStore, LeaseWant
 
 CROSS_PROCESS_POLL_S = 0.02
@@ -22,10 +22,16 @@ class Slots:
         self.taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def take(self) -> None:
-        """Wait for a slot and take it."""
+    def grab(self) -> bool:
+        """Take a slot where one is free and nobody waits for it; returns whether that was so."""
         if self.taken < self.size and not self._waiting:
             self.taken += 1
+            return True
+        return False
+
+    async def take(self) -> None:
+        """Wait for a slot and take it."""
+        if self.grab():
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -65,6 +71,33 @@ class RateLimiter:
             await self._clock.sleep(start - now)
 
 
+class ToolLimits:
+    """What tools' contracts allow, for all calls of a run together."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rates: dict[str, RateLimiter] = {}
+        self._slots: dict[str, Slots] = {}
+
+    def rate(self, contract: ToolContract) -> RateLimiter | None:
+        """Return the limiter of a tool, None where it has no rate."""
+        if contract.rate is None:
+            return None
+        limiter = self._rates.get(contract.name)
+        if limiter is None:
+            limiter = self._rates[contract.name] = RateLimiter(contract.rate, self._clock)
+        return limiter
+
+    def slots(self, contract: ToolContract) -> Slots | None:
+        """Return the slots of a tool, None where it may have any number of calls at once."""
+        if contract.max_concurrency is None:
+            return None
+        slots = self._slots.get(contract.name)
+        if slots is None:
+            slots = self._slots[contract.name] = Slots(contract.max_concurrency)
+        return slots
+
+
 class Claims:
     """Leases of this process, taken and released in batches: one transaction a turn of the loop.
 
@@ -102,6 +135,19 @@ class Claims:
         self._released.append(holder)
         self._schedule()
 
+    def hand_over(self) -> list[str]:
+        """Leave what is to be released to the caller, whose transaction is at hand."""
+        released, self._released = self._released, []
+        return released
+
+    def abandon(self, failure: BaseException) -> None:
+        """Give nothing to whoever waits: the run has stopped."""
+        for _, future in self._wanted.values():
+            if not future.done():
+                future.set_exception(failure)
+                future.exception()
+        self._wanted.clear()
+
     def close(self) -> None:
         """Release everything that is still to be released."""
         if self._poll is not None:
@@ -121,7 +167,7 @@ class Claims:
         if self._poll is not None:
             self._poll.cancel()
             self._poll = None
-        released, self._released = self._released, []
+        released = self.hand_over()
         wanted = list(self._wanted.values())
         try:
             granted = self._home.acquire([want for want, _ in wanted], released)
@@ -139,7 +185,4 @@ class Claims:
 
     def _fail(self, failure: Exception) -> None:
         self._on_failure(failure)
-        for _, future in self._wanted.values():
-            if not future.done():
-                future.set_exception(failure)
-        self._wanted.clear()
+        self.abandon(failure)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -165,7 +166,9 @@ async def _act(climb: Climb) -> Ending | float | None:
 
     def release() -> None:
         if held:
-            climb.run.claims.give(_holder(climb))
+            give = partial(climb.run.claims.give, _holder(climb))
+            # Nobody else acts on what this call wrote before it is known for good that it did.
+            climb.run.when_durable(give) if climb.rides else give()
         give_slots()
 
     answer: Any = None
@@ -174,9 +177,10 @@ async def _act(climb: Climb) -> Ending | float | None:
         ending = await dry_run(climb, final=None)
         if ending is not None:
             return ending
-        go, ending = await _asked(climb)
-        if not go:
-            return ending
+        if gating.approval_reasons(climb):
+            go, ending = await _asked(climb)
+            if not go:
+                return ending
         if climb.run.interrupt.reason:
             await climb.run.interrupt.go_on()
         with climb.run.interrupt.acts():
@@ -194,10 +198,11 @@ async def _act(climb: Climb) -> Ending | float | None:
 
 async def _take_slots(run: Run, contract: ToolContract) -> Callable[[], None]:
     """Wait for the tool's rate, the run's budget and the tool's slots; returns what gives them back."""
-    rate, slots = run.rate(contract), run.concurrency(contract)
+    rate, slots = run.limits.rate(contract), run.limits.slots(contract)
     if rate is not None:
         await rate.take()
-    await run.budget.take()
+    if not run.budget.grab():
+        await run.budget.take()
     if slots is None:
         return run.budget.give
     try:

@@ -34,7 +34,7 @@ async def succeed(
     assert climb.tool is not None
     climb.plan.repeats.discard(climb.step_id)
     warning = climb.tool.check_result(result)
-    record_outcome(
+    ended = record_outcome(
         climb,
         OutcomeKind.SUCCEEDED,
         started,
@@ -43,23 +43,33 @@ async def succeed(
         warning=warning,
         status=StepStatus.SUCCEEDED,
     )
-    await climb.run.durable()
+    if late or climb.plan.awaited[climb.place]:
+        await climb.run.durable()
+    else:
+        climb.rides = True
+        await climb.run.ride()
     climb.promote()
     climb.result = result
-    note_done(climb, contract, result)
+    note_done(climb, contract, result, ended)
     return Ending(status=StepStatus.SUCCEEDED, reached=Mode.LIVE, result=result, preview=climb.preview)
 
 
-def note_done(climb: Climb, contract: ToolContract, result: Any) -> None:
-    """Remember a live write, should it have to be undone."""
-    plan = climb.plan
-    plan.done.append(
+def note_done(climb: Climb, contract: ToolContract, result: Any, ended: int) -> None:
+    """Remember a live write, should it have to be undone.
+
+    Args:
+        climb: that made it.
+        contract: of its tool.
+        result: what it returned.
+        ended: number of the journal's line that says so.
+    """
+    climb.plan.done.append(
         Done(
             step_id=climb.step_id,
             tool=contract.name,
             agent=climb.step.agent,
             group=climb.step.group,
-            order=plan.done[-1].order + 1 if plan.done else 1,
+            order=ended,
             args=climb.args,
             result=result,
             key=climb.key(),
@@ -84,13 +94,13 @@ def record_outcome(
     reason: str = "",
     warning: str = "",
     late: bool = False,
-) -> None:
-    """Record how a live call ended; it is on disk after the next flush."""
+) -> int:
+    """Record how a live call ended, on disk after the next flush; returns the number of the line."""
     run, blob, ended = climb.run, "", climb.run.now()
     large = None if result is UNSET else is_large(result)
     if large is not None:
-        blob, result = run.journal.write_blob(large), UNSET
-    run.record(
+        blob, result = run.keep(large), UNSET
+    return run.record(
         Outcome(
             plan=climb.plan.plan_id,
             step=climb.step_id,
@@ -109,7 +119,7 @@ def record_outcome(
             reason=reason,
         ),
         ended,
-    )
+    ).seq
 
 
 async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Ending:
@@ -130,7 +140,7 @@ async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Endin
         return climb.settle(StepStatus.UNKNOWN, "live", reason)
     status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
     climb.plan.repeats.discard(climb.step_id)
-    climb.run.record(
+    found_out = climb.run.record(
         Resolved(
             plan=climb.plan.plan_id,
             step=climb.step_id,
@@ -143,7 +153,7 @@ async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Endin
     )
     if happened:
         climb.promote()
-        note_done(climb, contract, None)
+        note_done(climb, contract, None, found_out.seq)
     else:
         free(climb)
     await climb.run.durable()

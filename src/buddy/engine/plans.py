@@ -1,7 +1,8 @@
 """A plan under way: where each of its steps stands, in arrays, because a plan may have a million."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
@@ -52,7 +53,6 @@ class Doubt(Struct, frozen=True, kw_only=True):
     repeatable: bool
 
 
-class PlanState:
 class GateMemory:
     """What the gate was told about the steps of a plan, and what it said.
 
@@ -66,6 +66,7 @@ class GateMemory:
         self.answers: dict[tuple[object, ...], Any] = {}
 
 
+class PlanState:
     """Where the steps of one plan stand, by place in its schedule.
 
     Args:
@@ -102,9 +103,8 @@ class GateMemory:
         self.unsettled = size
         self.running = 0
         self._findings = findings
-        self._status = bytearray(size)
-        self._reached = bytearray(size)
-        self._real = bytearray(size)
+        self._status, self._reached, self._real = bytearray(size), bytearray(size), bytearray(size)
+        self.awaited = bytearray(size)
         self._sources = {source for needs in schedule.needs for source in needs}
 
     def __len__(self) -> int:
@@ -197,6 +197,23 @@ class GateMemory:
         self._status[place] = _STATUS_CODE[status]
         self._reached[place] = _MODE_CODE[reached]
         self._real[place] = self._is_real(place, reached)
+
+    def note_awaited(self, elsewhere: Iterable[int]) -> None:
+        """Note for which steps somebody waits: a step that needs them, or one of another agent.
+
+        Args:
+            elsewhere: places that steps of other plans wait for.
+        """
+        schedule, steps = self.schedule, self.schedule.steps
+        if schedule.plan.fleet is not None:
+            self.awaited = bytearray(b"\1") * len(self)
+            return
+        for place in chain(self._sources, elsewhere, chain.from_iterable(schedule.asked)):
+            self.awaited[place] = 1
+        for later, befores in enumerate(schedule.after):
+            for before in befores:
+                if steps[before].agent != steps[later].agent:
+                    self.awaited[before] = 1
 
     def keep(self, place: int, result: Any) -> None:
         """Keep a result that a later step takes."""

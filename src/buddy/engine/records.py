@@ -42,7 +42,7 @@ def record_rung(
     blob = ""
     large = None if result is UNSET else is_large(result)
     if large is not None:
-        blob, result = run.journal.write_blob(large), UNSET
+        blob, result = run.keep(large), UNSET
     ended = run.now()
     # In three parts: a call with more than 15 keywords makes CPython build a dict first, which costs more
     # than all the rest, and most attempts have no use for the third.

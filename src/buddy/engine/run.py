@@ -1,6 +1,7 @@
 """A run under way: what all of its parts share, and the only way that they write to the journal."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -8,14 +9,14 @@ from msgspec.structs import replace
 
 from buddy.core.canonical import keyed_digest
 from buddy.engine.interrupt import Interrupt
-from buddy.engine.limits import Claims, RateLimiter, Slots
+from buddy.engine.limits import Claims, Slots, ToolLimits
 from buddy.engine.steady import SteadyClock
+from buddy.engine.syncs import Syncs
 from buddy.errors import ClosedStop
 from buddy.journal.events import AnyEvent, BreakerMoved, ConflictFound, Intent, LockSeen, Record, UndoIntent
 from buddy.journal.times import iso
 from buddy.model.config import ExecutionConfig
 from buddy.model.conflict import Conflict
-from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
 from buddy.ports import (
     Action,
@@ -84,6 +85,8 @@ class Run:
         now: tells the seconds since the epoch as the journal has them, never earlier than before. Only the
             order of things goes by it. What ends at some time of day goes by `clock`, as a clock that was
             ahead once would otherwise end it for good.
+        durable, ride, when_durable: see `Syncs`.
+        on_stop: is called when the run stops closed, to wake whoever waits for something else.
         not_before: takes a time, in seconds since the epoch, before which `now` tells none from then on.
     """
 
@@ -106,24 +109,24 @@ class Run:
         self.secrets = ports.secrets
         self.interaction = ports.interaction
         self.world = ports.world
-        self.key = key
-        self.environment = environment
+        self.key, self.environment = key, environment
         self.started = ports.clock.monotonic()
         self.failure: BaseException | None = None
+        self.on_stop: Callable[[], None] = lambda: None
         self.interrupt = Interrupt()
         self.budget = Slots(config.max_live_escalations)
+        self.limits = ToolLimits(ports.clock)
         self.claims = Claims(ports.home, ports.clock, self.stop)
         self.conflicts = 0
         self.late: set[asyncio.Task[None]] = set()
         self.journal = ports.journal
+        self._syncs = Syncs(self.flush, self.journal.write, self.stop, self.now)
+        self.durable, self.ride, self.when_durable = self._syncs.durable, self._syncs.ride, self._syncs.then
         self._sink = ports.sink
         self._watch: Alarms = watch or Watch()
         self._shared = _Shared()
         if config.mode is Mode.LIVE:
             self.not_before(self.home.hear(self.now())[1])
-        self._rates: dict[str, RateLimiter | None] = {}
-        self._concurrency: dict[str, Slots | None] = {}
-        self._flushing: asyncio.Future[None] | None = None
         self._unflushed, self._intends = 0, False
         self._beginning: list[_Begin] = []
         self._freed: list[str] = []
@@ -143,11 +146,12 @@ class Run:
         if self.failure is not None:
             raise ClosedStop(str(self.failure)) from self.failure
         try:
-            record = self.journal.append(event, iso(self.now() if at is None else at))
+            at = self.now() if at is None else at
+            record = self.journal.append(event, iso(at))
             self._sink.feed(record)
             self._intends = self._intends or isinstance(event, _ACTING)
             self._unflushed += 1
-            if self._unflushed >= FLUSH_EVERY:
+            if self._unflushed >= FLUSH_EVERY or at > self._syncs.due:
                 self.flush()
         except ClosedStop as failure:
             self.stop(failure)
@@ -156,47 +160,39 @@ class Run:
             self._raised(anomaly)
         return record
 
+    def keep(self, data: bytes) -> str:
+        """Keep a result that is too large for a line, durable when this returns; returns its digest.
+
+        Raises:
+            ClosedStop: the journal failed, now or earlier.
+        """
+        try:
+            return self.journal.write_blob(data)
+        except ClosedStop as failure:
+            self.stop(failure)
+            raise
+
     def flush(self) -> None:
         """Make everything recorded durable, in this thread, and have the home know of every intent."""
         self._unflushed = 0
         self.journal.flush()
+        self._syncs.arrive()
         if self._intends:
             self._intends = False
             # Before anything acts: who puts an older copy of the journal back is told apart from a crash.
-            self.home.note_head(self.run_id, self.journal.durable)
+            self.home.note_head(self.run_id, self.journal.durable, self.claims.hand_over())
         self._hear()
 
     def _hear(self) -> None:
         for sentence in self._sink.alerts():
             self.interaction.alert(sentence)
 
-    def durable(self) -> "asyncio.Future[None]":
-        """Return a future that is done when everything recorded so far is durable.
-
-        All that ask in one turn of the loop share one fsync.
-        """
-        if self._flushing is None:
-            loop = asyncio.get_running_loop()
-            self._flushing = loop.create_future()
-            loop.call_soon(self._flush_for_all)
-        return self._flushing
-
-    def _flush_for_all(self) -> None:
-        waiting, self._flushing = self._flushing, None
-        assert waiting is not None
-        try:
-            self.flush()
-        except ClosedStop as failure:
-            self.stop(failure)
-            waiting.set_exception(failure)
-            waiting.exception()
-        else:
-            waiting.set_result(None)
-
     def stop(self, failure: BaseException) -> None:
         """Stop closed: nothing is recorded or called any more."""
         if self.failure is None:
             self.failure = failure
+            self.claims.abandon(failure)
+            self.on_stop()
 
     # live calls
 
@@ -357,26 +353,6 @@ class Run:
     def note_conflict(self, conflict: Conflict) -> None:
         """Record a conflict found while running."""
         self.record(ConflictFound(conflict=conflict, at="admission"))
-
-    # limits
-
-    def rate(self, contract: ToolContract) -> RateLimiter | None:
-        """Return the limiter of a tool, None where it has no rate."""
-        if contract.rate is None:
-            return None
-        limiter = self._rates.get(contract.name)
-        if limiter is None:
-            limiter = self._rates[contract.name] = RateLimiter(contract.rate, self.clock)
-        return limiter
-
-    def concurrency(self, contract: ToolContract) -> Slots | None:
-        """Return the slots of a tool, None where it has no limit."""
-        if contract.max_concurrency is None:
-            return None
-        slots = self._concurrency.get(contract.name)
-        if slots is None:
-            slots = self._concurrency[contract.name] = Slots(contract.max_concurrency)
-        return slots
 
     @property
     def fleet(self) -> Fleet | None:

@@ -53,6 +53,8 @@ class PlanDriver:
             if own:
                 plan.schedule.after[place] = tuple(dict.fromkeys((*plan.schedule.after[place], *own)))
         self._edges = Edges(plan.schedule)
+        if self.run.config.mode is Mode.LIVE:
+            plan.note_awaited(board.awaited.get(plan.ordinal, ()))
 
     async def drive(self) -> None:
         """Rehearse the plan, run it, and undo what has to be undone."""
@@ -207,7 +209,8 @@ class PlanDriver:
         slots = self.board.agent(agent, capacity)
         try:
             while self._has(agent):
-                await slots.take()
+                if not slots.grab():
+                    await slots.take()
                 try:
                     place = self._next(agent)
                     if place is None:
@@ -253,6 +256,8 @@ class PlanDriver:
     # one step
 
     async def _turn(self, place: int) -> Ending:
+        if self.run.failure is not None:
+            raise self.run.failure
         if self.run.interrupt.reason:
             await self.run.interrupt.go_on()
         plan, step = self.plan, self.plan.step(place)

@@ -110,10 +110,17 @@ class SqliteHome:
         with self._database.quick as connection:
             runs.keep_head(connection, run_id, head, state)
 
-    def note_head(self, run_id: str, head: Head) -> None:
-        """Remember how far the journal of a run under way has come; a run that is not known here is none."""
+    def note_head(self, run_id: str, head: Head, released: Sequence[str] = ()) -> None:
+        """Remember how far the journal of a run under way has come; a run that is not known here is none.
+
+        Args:
+            run_id: of the run.
+            head: a line that is durable.
+            released: holders of leases that give up what they hold.
+        """
         with self._database.quick as connection:
             runs.note_head(connection, run_id, head)
+            leases.release(connection, self._owner, released)
 
     def runs(self) -> list[RunRow]:
         """Every run, newest first."""

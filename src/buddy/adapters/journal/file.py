@@ -129,11 +129,11 @@ class FileJournal:
         self.head = head
         return Record(head.seq, time, event)
 
-    def flush(self) -> None:
-        """Make everything appended durable; nothing appended costs nothing.
+    def write(self) -> None:
+        """Put everything appended into the file: it survives the end of the process, not the loss of power.
 
         Raises:
-            ClosedStop: a write or fsync failed, now or earlier; the journal takes nothing more, ever.
+            ClosedStop: a write failed, now or earlier; the journal takes nothing more, ever.
         """
         if self._stopped:
             raise ClosedStop(self._stopped)
@@ -142,6 +142,19 @@ class FileJournal:
         lines, self._buffer = self._buffer, bytearray()
         try:
             write_all(self._disk, self._file, lines)
+        except OSError as problem:
+            raise self._stop("writing the journal", problem) from problem
+
+    def flush(self) -> None:
+        """Make everything appended durable; nothing appended costs nothing.
+
+        Raises:
+            ClosedStop: a write or fsync failed, now or earlier; the journal takes nothing more, ever.
+        """
+        self.write()
+        if self.durable.seq == self.head.seq:
+            return
+        try:
             self._disk.sync(self._file)
         except OSError as problem:
             raise self._stop("writing the journal", problem) from problem

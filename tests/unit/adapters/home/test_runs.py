@@ -8,7 +8,7 @@ from buddy.adapters.home import SqliteHome
 from buddy.errors import BadInput, HomeUnavailable, IllegalMove
 from buddy.journal.codec import Head
 from buddy.model.mode import Mode
-from buddy.ports import Breaker, RunRow
+from buddy.ports import Breaker, LeaseWant, RunRow
 
 Opener = Callable[[], SqliteHome]
 
@@ -51,6 +51,13 @@ class TestRuns:
         assert found == row(head=Head(5, "e" * 64))
         assert not found.at_rest
         assert row(state="held").at_rest
+
+    def test_leases_may_be_given_up_with_it(self, home: SqliteHome) -> None:
+        home.register_run(row())
+        assert home.acquire([LeaseWant("first", (("thing", True),))]) == [True]
+        assert home.acquire([LeaseWant("second", (("thing", True),))]) == [False]
+        home.note_head("run_1", Head(5, "e" * 64), ["first"])
+        assert home.acquire([LeaseWant("second", (("thing", True),))]) == [True]
 
     def test_of_a_run_that_is_not_known_nothing_is_noted(self, home: SqliteHome) -> None:
         home.register_run(row())

@@ -39,6 +39,21 @@ class TestWriting:
         assert disk.calls[before:] == ["write", "sync"]
         journal.close()
 
+    def test_what_is_written_is_synced_by_the_next_flush(self, folder: Path) -> None:
+        disk = FaultyDisk()
+        journal = FileJournal.create(folder, disk=disk)
+        before = len(disk.calls)
+        journal.append(event(0), TIME)
+        journal.write()
+        journal.write()
+        assert (folder / "journal.jsonl").read_bytes() == b"".join(lines_of(1))
+        assert disk.calls[before:] == ["write"]
+        assert (journal.head.seq, journal.durable.seq) == (1, 0)
+        journal.flush()
+        assert disk.calls[before:] == ["write", "sync"]
+        assert journal.durable == journal.head
+        journal.close()
+
     def test_making_it_syncs_every_folder_that_changed(self, folder: Path) -> None:
         disk = FaultyDisk()
         FileJournal.create(folder, disk=disk).close()

@@ -1,0 +1,71 @@
+"""Slots, and leases that leave with another transaction."""
+
+import asyncio
+
+import pytest
+
+from buddy.adapters.system import VirtualClock
+from buddy.engine.limits import Claims, Slots
+from buddy.errors import ClosedStop
+from buddy.ports import LeaseWant
+
+
+class Home:
+    """Grants everything but what is taken; takes down what was released."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.released: list[str] = []
+        self.calls = 0
+
+    def acquire(self, wants: list[LeaseWant], released: list[str]) -> list[bool]:
+        self.calls += 1
+        self.released += released
+        return [not any(name in self.taken for name, _ in want.resources) for want in wants]
+
+
+def test_a_slot_is_grabbed_only_where_nobody_waits_for_it() -> None:
+    async def main() -> None:
+        slots = Slots(1)
+        assert slots.grab()
+        assert not slots.grab()
+        waiting = asyncio.create_task(slots.take())
+        await asyncio.sleep(0)
+        slots.give()
+        assert not slots.grab()
+        await waiting
+        slots.give()
+        assert slots.grab()
+
+    asyncio.run(main())
+
+
+def test_what_is_handed_over_is_not_released_again() -> None:
+    home = Home()
+
+    async def main() -> None:
+        claims = Claims(home, VirtualClock(), lambda failure: None)  # type: ignore[arg-type]
+        claims.give("p/s1")
+        assert claims.hand_over() == ["p/s1"]
+        assert claims.hand_over() == []
+        await asyncio.sleep(0)
+        claims.close()
+
+    asyncio.run(main())
+    assert home.released == []
+
+
+def test_whoever_waits_for_a_claim_hears_that_the_run_has_stopped() -> None:
+    home = Home()
+    home.taken.add("row:x")
+
+    async def main() -> None:
+        claims = Claims(home, VirtualClock(), lambda failure: None)  # type: ignore[arg-type]
+        waiting = asyncio.create_task(claims.take("p/s1", (("row:x", True),)))
+        await asyncio.sleep(0)
+        claims.abandon(ClosedStop("the disk is full"))
+        with pytest.raises(ClosedStop, match="full"):
+            await waiting
+        claims.close()
+
+    asyncio.run(main())
