@@ -2,8 +2,8 @@
 
 After each fault the run is resumed, and what has to hold is checked: every effect at most once, every intent
 settled or told as UNKNOWN, no approval consumed twice, `buddy verify` clean, and the same end as a run to
-which nothing happened but for what is UNKNOWN. Needs `strace`. Two thousand runs; some forty minutes on two
-cores. `--every N` takes every n-th call.
+which nothing happened but for what is UNKNOWN. Needs `strace`. Two thousand runs; some twenty-five minutes on
+two cores. `--every N` takes every n-th call.
 """
 
 import argparse
