@@ -1,6 +1,7 @@
 """Slots, and leases that leave with another transaction."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,10 @@ class Home:
         return [not any(name in self.taken for name, _ in want.resources) for want in wants]
 
 
+def claims_of(home: Any) -> Claims:
+    return Claims(home, VirtualClock(), lambda failure: None)
+
+
 def test_a_slot_is_grabbed_only_where_nobody_waits_for_it() -> None:
     async def main() -> None:
         slots = Slots(1)
@@ -44,7 +49,7 @@ def test_what_is_handed_over_is_not_released_again() -> None:
     home = Home()
 
     async def main() -> None:
-        claims = Claims(home, VirtualClock(), lambda failure: None)  # type: ignore[arg-type]
+        claims = claims_of(home)
         claims.give("p/s1")
         assert claims.hand_over() == ["p/s1"]
         assert claims.hand_over() == []
@@ -60,7 +65,7 @@ def test_whoever_waits_for_a_claim_hears_that_the_run_has_stopped() -> None:
     home.taken.add("row:x")
 
     async def main() -> None:
-        claims = Claims(home, VirtualClock(), lambda failure: None)  # type: ignore[arg-type]
+        claims = claims_of(home)
         waiting = asyncio.create_task(claims.take("p/s1", (("row:x", True),)))
         await asyncio.sleep(0)
         claims.abandon(ClosedStop("the disk is full"))

@@ -56,7 +56,7 @@ class TestRuns:
         home.register_run(row())
         assert home.acquire([LeaseWant("first", (("thing", True),))]) == [True]
         assert home.acquire([LeaseWant("second", (("thing", True),))]) == [False]
-        home.note_head("run_1", Head(5, "e" * 64), ["first"])
+        home.note_head("run_1", Head(5, "e" * 64), ["nobody", "first"])
         assert home.acquire([LeaseWant("second", (("thing", True),))]) == [True]
 
     def test_of_a_run_that_is_not_known_nothing_is_noted(self, home: SqliteHome) -> None:

@@ -394,8 +394,9 @@ def test_every_field_can_be_said_by_the_environment() -> None:
 
 
 def test_what_is_no_setting_at_all_is_refused_by_its_name() -> None:
+    wrong: Any = print
     with pytest.raises(BadConfig, match="on_approval: expected"):
-        settings.check(ExecutionConfig(on_approval=print))  # type: ignore[arg-type]
+        settings.check(ExecutionConfig(on_approval=wrong))
 
 
 def test_settings_made_in_python_are_checked_as_those_of_a_file() -> None:

@@ -64,6 +64,12 @@ def test_what_was_there_is_left_alone_until_the_end_and_what_comes_is_not() -> N
     assert gc.get_freeze_count() == 0
 
 
+def test_nothing_stays_set_aside_after_an_error() -> None:
+    with pytest.raises(ValueError, match="broke"), set_aside():
+        raise ValueError("broke")
+    assert gc.get_freeze_count() == 0
+
+
 def test_what_the_program_around_set_aside_stays_so() -> None:
     gc.freeze()
     try:
