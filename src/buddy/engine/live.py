@@ -177,10 +177,9 @@ async def _act(climb: Climb) -> Ending | float | None:
         ending = await dry_run(climb, final=None)
         if ending is not None:
             return ending
-        if gating.approval_reasons(climb):
-            go, ending = await _asked(climb)
-            if not go:
-                return ending
+        go, ending = await _asked(climb)
+        if not go:
+            return ending
         if climb.run.interrupt.reason:
             await climb.run.interrupt.go_on()
         with climb.run.interrupt.acts():
@@ -201,8 +200,7 @@ async def _take_slots(run: Run, contract: ToolContract) -> Callable[[], None]:
     rate, slots = run.limits.rate(contract), run.limits.slots(contract)
     if rate is not None:
         await rate.take()
-    if not run.budget.grab():
-        await run.budget.take()
+    await run.budget.take()
     if slots is None:
         return run.budget.give
     try:

@@ -209,8 +209,7 @@ class PlanDriver:
         slots = self.board.agent(agent, capacity)
         try:
             while self._has(agent):
-                if not slots.grab():
-                    await slots.take()
+                await slots.take()
                 try:
                     place = self._next(agent)
                     if place is None:

@@ -11,7 +11,7 @@ RIDE_S = 0.02
 RIDE_TURNS = 4
 """Turns of the loop; an agent whose tool does not wait gets from an outcome to its next intent in less."""
 
-Done = asyncio.Future[None]
+Waiting = asyncio.Future[None]
 
 
 class Syncs:
@@ -39,13 +39,13 @@ class Syncs:
         self._stop = stop
         self._now = now
         self.due = inf
-        self._durable: Done | None = None
-        self._written: Done | None = None
+        self._durable: Waiting | None = None
+        self._written: Waiting | None = None
         self._turns = 0
         self._is_on_its_way = False
         self._then: list[Callable[[], None]] = []
 
-    def durable(self) -> Done:
+    def durable(self) -> Waiting:
         """Return a future that is done when everything recorded so far is durable.
 
         All that ask in one turn of the loop share one fsync.
@@ -54,7 +54,7 @@ class Syncs:
             self._durable = self._soon(self._flush_for_all)
         return self._durable
 
-    def ride(self) -> Done:
+    def ride(self) -> Waiting:
         """Return a future that is done when everything recorded so far is in the file.
 
         It is durable a few turns of the loop later, or with what needs an fsync before: the intent of a call
@@ -78,7 +78,7 @@ class Syncs:
         for do in waiting:
             do()
 
-    def _soon(self, do: Callable[[], None]) -> Done:
+    def _soon(self, do: Callable[[], None]) -> Waiting:
         loop = asyncio.get_running_loop()
         loop.call_soon(do)
         return loop.create_future()
@@ -111,7 +111,7 @@ class Syncs:
             # Where that failed the run has stopped, and whoever waits for a claim has to hear of it.
             self.arrive()
 
-    def _do(self, sync: Callable[[], None], waiting: Done | None) -> None:
+    def _do(self, sync: Callable[[], None], waiting: Waiting | None) -> None:
         try:
             sync()
         except ClosedStop as failure:

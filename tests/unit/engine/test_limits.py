@@ -1,4 +1,4 @@
-"""Slots, and leases that leave with another transaction."""
+"""Leases that leave with another transaction, and who waits for one when the run stops."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from buddy.adapters.system import VirtualClock
-from buddy.engine.limits import Claims, Slots
+from buddy.engine.limits import Claims
 from buddy.errors import ClosedStop
 from buddy.ports import LeaseWant
 
@@ -27,22 +27,6 @@ class Home:
 
 def claims_of(home: Any) -> Claims:
     return Claims(home, VirtualClock(), lambda failure: None)
-
-
-def test_a_slot_is_grabbed_only_where_nobody_waits_for_it() -> None:
-    async def main() -> None:
-        slots = Slots(1)
-        assert slots.grab()
-        assert not slots.grab()
-        waiting = asyncio.create_task(slots.take())
-        await asyncio.sleep(0)
-        slots.give()
-        assert not slots.grab()
-        await waiting
-        slots.give()
-        assert slots.grab()
-
-    asyncio.run(main())
 
 
 def test_what_is_handed_over_is_not_released_again() -> None:
