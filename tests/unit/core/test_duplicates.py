@@ -39,6 +39,16 @@ def test_freeing_what_was_never_taken_changes_nothing() -> None:
     assert index.find("a", ()) == 1
 
 
+def test_a_resource_may_be_named_twice() -> None:
+    index: ActionIndex[int] = ActionIndex()
+    index.add("a", ("x", "x"), 1)
+    index.add("b", ("x", "x"), 2)
+    index.free("b")
+    assert index.find("a", ("x",)) == 1
+    index.free("a")
+    assert index.find("a", ("x",)) is None
+
+
 @given(st.lists(st.tuples(st.sampled_from(["add", "free"]), st.sampled_from("abcd")), max_size=20))
 def test_the_index_agrees_with_a_list_of_what_stands(moves: list[tuple[str, str]]) -> None:
     index: ActionIndex[int] = ActionIndex()

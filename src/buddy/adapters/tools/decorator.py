@@ -49,6 +49,7 @@ class Tool(ContractTool):
     ) -> None:
         super().__init__(contract, seed)
         self._handlers = {"live": live}
+        self._has = frozenset(self._handlers)
         self._converted = converted
         self._names = names
         self._inline = inline
@@ -68,7 +69,9 @@ class Tool(ContractTool):
     @property
     def handlers(self) -> frozenset[str]:
         """Which of `live`, `preview`, `mock`, `undo`, `probe` it has."""
-        return frozenset(self._handlers)
+        if len(self._has) != len(self._handlers):
+            self._has = frozenset(self._handlers)
+        return self._has
 
     def bound(self, contract: ToolContract | None = None, *, seed: int = 0, inline: bool = False) -> "Tool":
         """Return the same handlers under another contract or in another setting.
