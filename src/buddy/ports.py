@@ -18,6 +18,7 @@ from buddy.model.home import Action as Action
 from buddy.model.home import Admitted as Admitted
 from buddy.model.home import Breaker as Breaker
 from buddy.model.home import Earlier as Earlier
+from buddy.model.home import Freed as Freed
 from buddy.model.home import LeaseWant as LeaseWant
 from buddy.model.home import LockState as LockState
 from buddy.model.home import Refused as Refused
@@ -204,8 +205,8 @@ class HomeStore(Protocol):
         """
         ...
 
-    def settle(self, run_id: str, freed: Sequence[str]) -> None:
-        """Free the ledger rows of steps (`plan/step`) whose action had no effect or was rolled back."""
+    def settle(self, run_id: str, freed: Sequence[Freed]) -> None:
+        """Free the ledger rows of actions that had no effect or were rolled back."""
         ...
 
     def settle_all(self, run_id: str, standing: Sequence[str]) -> None:

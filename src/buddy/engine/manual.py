@@ -17,7 +17,7 @@ from buddy.errors import BadInput, Interrupted
 from buddy.journal.events import ApprovalDecided, Resolved, RunFinished, Settled
 from buddy.model.approval import ApprovalState
 from buddy.model.outcome import StepStatus
-from buddy.ports import PlanSource
+from buddy.ports import Freed, PlanSource
 
 LISTED = 10
 """Calls that a sentence names."""
@@ -220,7 +220,7 @@ async def resolve_step(run: Run, past: Past, step: str, happened: bool, by: str)
         )
     )
     if not happened:
-        run.home.settle(run.run_id, [f"{plan}/{name}"])
+        run.home.settle(run.run_id, [Freed(f"{plan}/{name}", known.digest)])
     tally = Counter(one.status for steps in past.plans.values() for one in steps.values())
     return _finish(run, tally, f"'{name}' was resolved by {by}; 'buddy resume' goes on")
 

@@ -80,7 +80,7 @@ def note_done(climb: Climb, contract: ToolContract, result: Any, ended: int) -> 
 def free(climb: Climb) -> None:
     """Let the action be taken again: it had no effect."""
     climb.plan.actions.free(climb.digest)
-    climb.run.free_action(f"{climb.plan.plan_id}/{climb.step_id}")
+    climb.run.free_action(f"{climb.plan.plan_id}/{climb.step_id}", climb.digest)
 
 
 def record_outcome(

@@ -23,6 +23,7 @@ from buddy.ports import (
     Admitted,
     Breaker,
     Clock,
+    Freed,
     HomeStore,
     Ids,
     Interaction,
@@ -129,7 +130,7 @@ class Run:
             self.not_before(self.home.hear(self.now())[1])
         self._unflushed, self._intends = 0, False
         self._beginning: list[_Begin] = []
-        self._freed: list[str] = []
+        self._freed: list[Freed] = []
 
     # the journal
 
@@ -238,13 +239,18 @@ class Run:
             if not answer.done():
                 answer.set_result(verdict)
 
-    def free_action(self, step: str) -> None:
-        """Let an action (`plan/step`) that had no effect, or was undone, be taken again."""
+    def free_action(self, step: str, digest: str) -> None:
+        """Let an action that had no effect, or was undone, be taken again.
+
+        Args:
+            step: whose, `plan/step`.
+            digest: of the call.
+        """
         if self.config.isolate:
             return
         if not self._freed:
             asyncio.get_running_loop().call_soon(self._free_all)
-        self._freed.append(step)
+        self._freed.append(Freed(step, digest))
 
     def _free_all(self) -> None:
         freed, self._freed = self._freed, []

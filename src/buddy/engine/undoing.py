@@ -50,8 +50,9 @@ async def roll_back(
             if place is not None and plan.status(place) is StepStatus.SUCCEEDED:
                 # A fan-out of which an item failed stays FAILED, whatever became of the others.
                 plan.put(place, StepStatus.ROLLED_BACK, Mode.LIVE)
-            plan.actions.free(run.digest(done.tool, done.args))
-            run.free_action(f"{plan.plan_id}/{done.step_id}")
+            digest = run.digest(done.tool, done.args)
+            plan.actions.free(digest)
+            run.free_action(f"{plan.plan_id}/{done.step_id}", digest)
     return True
 
 

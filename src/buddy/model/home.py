@@ -75,6 +75,18 @@ class Refused(Struct, frozen=True, gc=False):
     reason: str
 
 
+class Freed(Struct, frozen=True, gc=False):
+    """An action of a run that is not there any more.
+
+    Attributes:
+        step: whose, `plan/step`.
+        digest: of the action.
+    """
+
+    step: str
+    digest: str
+
+
 class Earlier(Struct, frozen=True):
     """An identical action taken before, and what is known of it."""
 

@@ -6,7 +6,7 @@ of its resources, and the oldest one only waits for those who act: nobody starve
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -22,9 +22,9 @@ _OF = (
     "SELECT resource, ticket, holder, owner, is_write, held FROM leases"
     " WHERE holder IN (SELECT value FROM json_each(?))"
 )
-_GRANT = "UPDATE leases SET held = 1 WHERE holder = ?"
+_GRANT = "UPDATE leases SET held = 1 WHERE holder IN (SELECT value FROM json_each(?))"
 _ENTER = "INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?)"
-_LEAVE = "DELETE FROM leases WHERE holder = ?"
+_LEAVE = "DELETE FROM leases WHERE holder IN (SELECT value FROM json_each(?))"
 _BURY = "DELETE FROM leases WHERE owner = ?"
 _LAST = "SELECT value FROM counters WHERE name = 'ticket'"
 _KEEP = "UPDATE counters SET value = ? WHERE name = 'ticket'"
@@ -43,13 +43,21 @@ class _Row(msgspec.Struct, gc=False):
     held: int
 
 
-def acquire(connection: sqlite3.Connection, owner: Owner, wants: Sequence[LeaseWant]) -> list[bool]:
+def acquire(
+    connection: sqlite3.Connection, owner: Owner, wants: Sequence[LeaseWant], known: Collection[str]
+) -> list[bool]:
     """Grant each want whole, or queue it; a want asked for again keeps its place.
+
+    Args:
+        connection: to the database, in a transaction.
+        owner: whose wants these are.
+        wants: what is asked for.
+        known: holders of this owner that may have asked before.
 
     Raises:
         IllegalMove: a holder asks for other resources than those it holds.
     """
-    book = _Book(connection, owner, wants)
+    book = _Book(connection, owner, wants, known)
     granted = [book.ask(f"{owner.token}/{want.holder}", want) for want in wants]
     book.write()
     return granted
@@ -58,7 +66,13 @@ def acquire(connection: sqlite3.Connection, owner: Owner, wants: Sequence[LeaseW
 class _Book:
     """The leases that a batch of wants has to do with, read in two statements and written in as few."""
 
-    def __init__(self, connection: sqlite3.Connection, owner: Owner, wants: Sequence[LeaseWant]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        owner: Owner,
+        wants: Sequence[LeaseWant],
+        known: Collection[str],
+    ) -> None:
         self._connection = connection
         self._owner = owner
         self._on: dict[str, list[_Row]] = {}
@@ -68,7 +82,8 @@ class _Book:
         self._left: list[str] = []
         self._last = self._ticket = connection.execute(_LAST).fetchone()[0]
         resources = {resource for want in wants for resource, _ in want.resources}
-        for row in self._read(_OF, {f"{owner.token}/{want.holder}" for want in wants}):
+        again = {f"{owner.token}/{want.holder}" for want in wants if want.holder in known}
+        for row in self._read(_OF, again) if again else ():
             self._of.setdefault(row.holder, []).append(row)
             self._on.setdefault(row.resource, []).append(row)
         for row in self._read(_ON, resources):
@@ -76,7 +91,7 @@ class _Book:
                 self._on.setdefault(row.resource, []).append(row)
 
     def _read(self, statement: str, keys: Iterable[str]) -> list[_Row]:
-        return [_Row(*row) for row in self._connection.execute(statement, (_encode(list(keys)).decode(),))]
+        return [_Row(*row) for row in self._connection.execute(statement, (_listed(keys),))]
 
     def ask(self, holder: str, want: LeaseWant) -> bool:
         """Grant a want, or leave it waiting at its place."""
@@ -109,15 +124,15 @@ class _Book:
 
     def write(self) -> None:
         """Bring the database up to what was decided."""
-        many = self._connection.executemany
+        execute = self._connection.execute
         if self._left:
-            many(_LEAVE, [(holder,) for holder in self._left])
+            execute(_LEAVE, (_listed(self._left),))
         if self._granted:
-            many(_GRANT, [(holder,) for holder in self._granted])
+            execute(_GRANT, (_listed(self._granted),))
         if self._entered:
-            many(_ENTER, [msgspec.structs.astuple(row) for row in self._entered])
+            self._connection.executemany(_ENTER, [msgspec.structs.astuple(row) for row in self._entered])
         if self._ticket != self._last:
-            self._connection.execute(_KEEP, (self._ticket,))
+            execute(_KEEP, (self._ticket,))
 
     def _free(self, holder: str, claims: dict[str, int], ticket: int) -> bool:
         """Whether nobody who is in the way is alive; those who are dead are buried."""
@@ -144,7 +159,8 @@ class _Book:
 
 def release(connection: sqlite3.Connection, owner: Owner, holders: Sequence[str]) -> None:
     """Give up what these holders hold or wait for."""
-    connection.executemany(_LEAVE, [(f"{owner.token}/{holder}",) for holder in holders])
+    if holders:
+        connection.execute(_LEAVE, (_listed(f"{owner.token}/{holder}" for holder in holders),))
 
 
 def bury(connection: sqlite3.Connection, token: str) -> None:
@@ -155,6 +171,10 @@ def bury(connection: sqlite3.Connection, token: str) -> None:
 def owners(connection: sqlite3.Connection) -> list[str]:
     """Every process that holds something or waits."""
     return [token for (token,) in connection.execute("SELECT DISTINCT owner FROM leases ORDER BY owner")]
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return _encode(list(keys)).decode()
 
 
 def _claims(want: LeaseWant) -> dict[str, int]:

@@ -1,13 +1,13 @@
 """The action ledger: which writes were made, so that none is made twice by mistake."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from buddy.adapters.home import approvals, lock, times, usage
 from buddy.model.config import Cap
-from buddy.ports import Action, Admitted, Earlier, Refused
+from buddy.ports import Action, Admitted, Earlier, Freed, Refused
 
 _SAME = (
     "SELECT id, run_id, step, at, irreversible FROM actions"
@@ -22,10 +22,16 @@ _KNOWN = (
     "SELECT value FROM json_each(?) WHERE EXISTS"
     " (SELECT 1 FROM actions WHERE substr(digest, 1, 6) = substr(value, 1, 6) AND +digest = value)"
 )
-_OF_STEP = "SELECT id, resources FROM actions WHERE run_id = ? AND step = ? AND digest = ?"
+_OF_STEP = (
+    "SELECT id, resources FROM actions"
+    " WHERE substr(digest, 1, 6) = substr(?1, 1, 6) AND +digest = ?1 AND run_id = ?2 AND step = ?3"
+)
 _NEXT = "SELECT coalesce(max(id), 0) + 1 FROM actions"
 _ENTER = "INSERT INTO actions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _RESOURCE = "INSERT INTO action_resources VALUES (?, ?)"
+Row = tuple[int, bytes]
+"""Of an action: its id, and the resources that it writes."""
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -76,7 +82,7 @@ class _Books:
     def enter(self, action: Action, at: float) -> None:
         """Enter an action; a retry is taken out and entered again, as it comes after what happened since."""
         if self.knows(action):
-            _take_out(self._connection, action)
+            _take_out(self._connection, action.run_id, action.step, action.digest)
         resources = tuple(dict.fromkeys(action.resources))
         self._known.add(action.digest)
         self._rows.append(
@@ -103,25 +109,27 @@ class _Books:
             self._rows, self._resources = [], []
 
 
-def settle(connection: sqlite3.Connection, run_id: str, freed: Sequence[str]) -> None:
+def settle(connection: sqlite3.Connection, run_id: str, freed: Sequence[Freed]) -> None:
     """Take out what had no effect or was undone."""
-    for step in freed:
-        rows = connection.execute(
-            "SELECT id, resources FROM actions WHERE run_id = ? AND step = ?", (run_id, step)
-        ).fetchall()
-        for number, resources in rows:
-            _remove(connection, number, resources)
+    for action in freed:
+        _take_out(connection, run_id, action.step, action.digest)
 
 
-def settle_all(connection: sqlite3.Connection, run_id: str, standing: Sequence[str]) -> None:
-    """Take out every action of a run but those of the steps that may stand."""
+def not_standing(connection: sqlite3.Connection, run_id: str, standing: Sequence[str]) -> list[Row]:
+    """Return every action of a run but those of the steps that may stand; looks through the whole ledger."""
     kept = frozenset(standing)
-    rows = connection.execute(
-        "SELECT id, step, resources FROM actions WHERE run_id = ?", (run_id,)
-    ).fetchall()
-    for number, step, resources in rows:
-        if step not in kept:
-            _remove(connection, number, resources)
+    rows = connection.execute("SELECT id, step, resources FROM actions WHERE run_id = ?", (run_id,))
+    return [(number, resources) for number, step, resources in rows if step not in kept]
+
+
+def remove(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Take out actions."""
+    for number, resources in rows:
+        connection.execute("DELETE FROM actions WHERE id = ?", (number,))
+        for resource in _decode(resources):
+            connection.execute(
+                "DELETE FROM action_resources WHERE resource = ? AND action = ?", (resource, number)
+            )
 
 
 def earlier(
@@ -209,19 +217,8 @@ def _enter(
         books.enter(action, steady)
 
 
-def _take_out(connection: sqlite3.Connection, action: Action) -> None:
-    for number, resources in connection.execute(
-        _OF_STEP, (action.run_id, action.step, action.digest)
-    ).fetchall():
-        _remove(connection, number, resources)
-
-
-def _remove(connection: sqlite3.Connection, number: int, resources: bytes) -> None:
-    connection.execute("DELETE FROM actions WHERE id = ?", (number,))
-    for resource in _decode(resources):
-        connection.execute(
-            "DELETE FROM action_resources WHERE resource = ? AND action = ?", (resource, number)
-        )
+def _take_out(connection: sqlite3.Connection, run_id: str, step: str, digest: str) -> None:
+    remove(connection, connection.execute(_OF_STEP, (digest, run_id, step)).fetchall())
 
 
 def _overwritten(connection: sqlite3.Connection, resources: Sequence[str], digest: str, after: int) -> bool:

@@ -76,5 +76,12 @@ DROP INDEX actions_digest;
 CREATE INDEX actions_print ON actions (substr(digest, 1, 6));
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2)
+VERSION_3 = """
+-- Each live call wrote to these too. Leases are few enough to be looked through, what a step did is found by
+-- its digest, and all that a run did is only asked for when the run is taken up again.
+DROP INDEX leases_holder;
+DROP INDEX actions_step;
+"""
+
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2, VERSION_3)
 """The n-th script takes a database from version n - 1 to version n."""

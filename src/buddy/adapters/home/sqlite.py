@@ -28,6 +28,7 @@ from buddy.ports import (
     Admitted,
     Breaker,
     Earlier,
+    Freed,
     LeaseWant,
     LockState,
     Refused,
@@ -61,6 +62,7 @@ class SqliteHome:
         self.folder = folder
         path = folder / DATABASE
         self._open: list[Database | Owner] = []
+        self._asking: set[str] = set()
         try:
             with door(folder, busy_timeout_s):
                 database.ready(folder, busy_timeout_s)
@@ -121,6 +123,7 @@ class SqliteHome:
         with self._database.quick as connection:
             runs.note_head(connection, run_id, head)
             leases.release(connection, self._owner, released)
+        self._asking.difference_update(released)
 
     def runs(self) -> list[RunRow]:
         """Every run, newest first."""
@@ -165,11 +168,14 @@ class SqliteHome:
             return []
         try:
             with self._database.quick as connection:
-                if released:
-                    leases.release(connection, self._owner, released)
-                return leases.acquire(connection, self._owner, wants) if wants else []
+                leases.release(connection, self._owner, released)
+                granted = leases.acquire(connection, self._owner, wants, self._asking) if wants else []
+                # Before the commit: who is thought to have asked and has not costs a look, no more.
+                self._asking.update([want.holder for want in wants])
         except OSError as problem:
             raise unavailable.from_system(self.folder, problem) from problem
+        self._asking.difference_update(set(released).difference([want.holder for want in wants]))
+        return granted
 
     def release(self, holders: Sequence[str]) -> None:
         """Give up what these holders hold or wait for."""
@@ -197,16 +203,18 @@ class SqliteHome:
         with self._database.durable as connection:
             return ledger.admit(connection, actions, now, window_s, caps, reached)
 
-    def settle(self, run_id: str, freed: Sequence[str]) -> None:
-        """Free the ledger rows of steps (`plan/step`) whose action had no effect or was rolled back."""
+    def settle(self, run_id: str, freed: Sequence[Freed]) -> None:
+        """Free the ledger rows of actions that had no effect or were rolled back."""
         if freed:
             with self._database.quick as connection:
                 ledger.settle(connection, run_id, freed)
 
     def settle_all(self, run_id: str, standing: Sequence[str]) -> None:
         """Free every ledger row of a run but those of the steps (`plan/step`) that may stand."""
+        with self._database.reading as connection:
+            freed = ledger.not_standing(connection, run_id, standing)
         with self._database.quick as connection:
-            ledger.settle_all(connection, run_id, standing)
+            ledger.remove(connection, freed)
 
     def earlier(
         self, digest: str, run_id: str, step: str, resources: Sequence[str], now: float, window_s: float

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from buddy.adapters.home import SqliteHome
 from buddy.errors import IllegalMove
+from buddy.journal.codec import Head
 from buddy.ports import LeaseWant
 from unit.adapters.home.processes import another
 
@@ -107,6 +108,26 @@ class TestRules:
         with pytest.raises(IllegalMove, match="release"):
             ask(home, "a", "w:x", "w:y")
         assert rows(home) == 1
+
+    def test_other_resources_after_giving_up_are_asked_for_like_the_first(self, home: SqliteHome) -> None:
+        assert ask(home, "a", "w:x")
+        home.note_head("run", Head(), ["a"])
+        assert ask(home, "a", "w:y")
+        assert home.acquire([want("a", "w:z")], ["a"]) == [True]
+        with pytest.raises(IllegalMove, match="release"):
+            ask(home, "a", "w:x")
+        assert rows(home) == 1
+
+    def test_a_transaction_that_failed_leaves_who_asked_as_it_was(self, home: SqliteHome) -> None:
+        assert ask(home, "a", "w:x")
+        with pytest.raises(IllegalMove, match="release"):
+            home.acquire([want("b", "w:y"), want("a", "w:z")], ["c"])
+        assert ask(home, "b", "w:y")
+        with pytest.raises(IllegalMove, match="release"):
+            home.acquire([want("a", "w:z")], ["b"])
+        with pytest.raises(IllegalMove, match="release"):
+            ask(home, "b", "w:x")
+        assert rows(home) == 2
 
     def test_two_homes_do_not_mix_their_holders(self, home: SqliteHome, open_home: Opener) -> None:
         other = open_home()
