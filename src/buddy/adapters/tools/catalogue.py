@@ -71,8 +71,8 @@ def load(
     Args:
         paths: TOML catalogues and Python files.
         tools: more tools, from the caller.
-        builtin: tools that are always there; a table may override their contracts, no tool may take their
-            names.
+        builtin: tools that are always there, with contracts that hold; a table may override these, no tool
+            may take their names.
         seed: of results made up from output schemas.
         inline: run sync handlers on the event loop, as virtual time needs it.
 
@@ -97,7 +97,7 @@ def load(
     made = sorted([*bound.values(), *alone.values()], key=lambda one: one.name in own)
     contracts = [one.contract for one in made]
     handlers = {one.name: one.handlers for one in bound.values()}
-    wrong, warnings = catalogue.validate(contracts, handlers, places)
+    wrong, warnings = catalogue.validate(contracts, handlers, places, own.keys() - tables.keys())
     _refuse(wrong)
     worlds = [file for file in read if file.world is not None]
     return LoadedTools(
