@@ -42,7 +42,8 @@ from buddy.projections.fleet.fold import Fleet
 LOCK_AGE_S = 0.01
 LATE_GRACE_S = 5.0
 BREAKER_AGE_S = 0.25
-FLUSH_EVERY = 1024
+WRITE_EVERY, FLUSH_EVERY = 256, 4096
+"""Records after which lines that nobody waits for are written, and made durable."""
 _ACTING = (Intent, UndoIntent)
 
 
@@ -154,6 +155,8 @@ class Run:
             self._unflushed += 1
             if self._unflushed >= FLUSH_EVERY or at > self._syncs.due:
                 self.flush()
+            elif self._unflushed % WRITE_EVERY == 0:
+                self.journal.write()
         except ClosedStop as failure:
             self.stop(failure)
             raise
