@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 from msgspec import Struct
@@ -273,24 +273,22 @@ class Edges:
     def __init__(self, schedule: Schedule) -> None:
         size = len(schedule)
         self.waiting = array("l", bytes(8 * size))
-        starts = array("l", bytes(8 * (size + 1)))
-        for place in range(size):
-            for before in self._before(schedule, place):
-                starts[before + 1] += 1
-                self.waiting[place] += 1
-        for place in range(size):
-            starts[place + 1] += starts[place]
-        self._starts = starts
-        self._targets = array("l", bytes(8 * starts[size]))
-        fill = array("l", starts)
-        for place in range(size):
-            for before in self._before(schedule, place):
-                self._targets[fill[before]] = place
-                fill[before] += 1
+        counts = array("l", bytes(8 * (size + 1)))
+        for before, place in self._pairs(schedule):
+            counts[before + 1] += 1
+            self.waiting[place] += 1
+        self._starts = array("l", accumulate(counts))
+        self._targets = array("l", bytes(8 * self._starts[size]))
+        fill = array("l", self._starts)
+        for before, place in self._pairs(schedule):
+            self._targets[fill[before]] = place
+            fill[before] += 1
 
     @staticmethod
-    def _before(schedule: Schedule, place: int) -> tuple[int, ...]:
-        return schedule.after[place]
+    def _pairs(schedule: Schedule) -> Iterator[tuple[int, int]]:
+        for place, befores in enumerate(schedule.after):
+            for before in befores:
+                yield before, place
 
     def after(self, place: int) -> "array[int]":
         """Return the places that wait for this one."""

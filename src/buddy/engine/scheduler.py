@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from buddy.core import references
 from buddy.core.rollback import undo_order
@@ -44,12 +44,8 @@ class PlanDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._undoing = asyncio.Lock()
-        for place in range(len(plan)):
-            own = [
-                before
-                for ordinal, before in board.findings.edges.get((plan.ordinal, place), ())
-                if ordinal == plan.ordinal
-            ]
+        for place, befores in self._found_edges():
+            own = [before for ordinal, before in befores if ordinal == plan.ordinal]
             if own:
                 plan.schedule.after[place] = tuple(dict.fromkeys((*plan.schedule.after[place], *own)))
         self._edges = Edges(plan.schedule)
@@ -163,18 +159,26 @@ class PlanDriver:
 
     def _start(self) -> None:
         plan = self.plan
-        for place in range(len(plan)):
+        for place in range(len(plan) if plan.unsettled < len(plan) else 0):
             if plan.status(place) is not StepStatus.PENDING:
                 # Only counted here: what this makes ready is made ready below, once.
                 for follower in self._edges.after(place):
                     self._edges.waiting[follower] -= 1
-        for place in range(len(plan)):
-            for other in self.board.findings.edges.get((plan.ordinal, place), ()):
+        for place, befores in self._found_edges():
+            for other in befores:
                 if other[0] != plan.ordinal and self.board.wait_for(other, self._arrived(place)):
                     self._edges.waiting[place] += 1
-        for place in range(len(plan)):
-            if plan.status(place) is StepStatus.PENDING and self._edges.waiting[place] == 0:
+        for place in plan.places(StepStatus.PENDING):
+            if self._edges.waiting[place] == 0:
                 self._ready_now(place)
+
+    def _found_edges(self) -> Iterator[tuple[int, Sequence[tuple[int, int]]]]:
+        """Yield the places that wait because of a conflict, with what they wait for: (plan, place) each."""
+        edges = self.board.findings.edges
+        for place in range(len(self.plan) if edges else 0):
+            befores = edges.get((self.plan.ordinal, place))
+            if befores:
+                yield place, befores
 
     def _arrived(self, place: int) -> Callable[[], None]:
         def then() -> None:
