@@ -16,6 +16,7 @@ from buddy import Call, ClosedStop, ExecutionConfig, Harness, Mode, Preview, Res
 from buddy.adapters.home import leases
 from buddy.adapters.journal import FileJournal
 from buddy.adapters.journal.disk import Disk
+from buddy.engine.run import WRITE_EVERY
 
 AGENTS, STEPS = 4, 8
 Line = tuple[str, str]
@@ -272,3 +273,24 @@ def test_an_fsync_that_fails_on_the_way_stops_the_run_at_once(durable: Durable, 
         run(durable, [put(act=broken, wait_s=0.3), slow, mail], found, approvals="wait")
     assert time.monotonic() - began < 10
     assert acted == []
+
+
+def test_lines_that_nobody_waits_for_are_written_soon_and_synced_rarely(
+    durable: Durable, tmp_path: Path
+) -> None:
+    writes: list[int] = []
+    real = Disk.write
+
+    def write(disk: Disk, file: int, data: memoryview) -> int:
+        if os.readlink(f"/proc/self/fd/{file}") == str(durable.path):
+            writes.append(bytes(data).count(b"\n"))
+        return real(disk, file, data)
+
+    steps = {f"s{number}": {"tool": "put", "args": {"row": str(number)}} for number in range(900)}
+    plan = {"plan_id": "p", "order": "parallel", "agent_assignments": {"a": list(steps)}, "steps": steps}
+    config = ExecutionConfig(output_dir=str(tmp_path / "run"))
+    with patch.object(Disk, "write", write):
+        assert Harness(config, [put()]).run_sync(plan).exit_code == 0
+    assert sum(writes) > 900
+    assert max(writes) <= WRITE_EVERY
+    assert durable.syncs < 5

@@ -166,6 +166,15 @@ def test_writes_without_resources_are_one_warning_a_file() -> None:
     )
 
 
+def test_who_is_vouched_for_is_only_looked_at_beside_the_others() -> None:
+    bad = contract(input={"type": 7}, depends_on=("crm.find",))
+    find = contract("crm.find", effect=Effect.READ, depends_on=("crm.update",))
+    assert len(catalogue.validate([bad, find])[0]) == 2
+    assert catalogue.validate([bad, find], vouched={"crm.update"})[0] == (
+        "tools depend on one another in a circle: crm.update -> crm.find -> crm.update",
+    )
+
+
 def test_problems_name_the_file() -> None:
     found, _ = catalogue.validate([contract(permissions=())], None, {"crm.update": "crm.toml"})
     assert found[0].startswith("crm.toml: tool crm.update: permissions")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from buddy.adapters.tools.catalogue import load
-from buddy.core import references
+from buddy.core import catalogue, references
 from buddy.errors import BadInput, CodeFailed, CodeViolation, InvalidArguments, SandboxUnavailable
 from buddy.model.config import ExecutionConfig, SandboxSettings
 from buddy.model.mode import Mode
@@ -35,6 +35,7 @@ from buddy.wiring.builtin import (
     tools,
     with_policy_placed,
 )
+from buddy.wiring.offered import offered
 
 RUN = "run_1"
 
@@ -324,6 +325,18 @@ def test_it_is_always_loaded_and_comes_last(tmp_path: Path) -> None:
     assert EXECUTE in loaded.builtin
     it = contract([]).contract
     assert (it.risk.value, it.effect.value, it.permissions) == ("LOW", "read", ())
+
+
+def test_the_contracts_that_are_always_loaded_hold() -> None:
+    own = [python_execute(Sandboxes(SandboxSettings())), *offered({})]
+    assert len(own) > 20
+    assert catalogue.validate([one.contract for one in own], {one.name: one.handlers for one in own})[0] == ()
+
+
+def test_a_table_over_one_of_them_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text(f'[tools."{EXECUTE}"]\ninput = {{ type = 7 }}\n')
+    with pytest.raises(BadInput, match="input: expected a JSON Schema"):
+        contract([str(tmp_path / "t.toml")])
 
 
 def test_a_table_may_make_it_stricter(tmp_path: Path) -> None:

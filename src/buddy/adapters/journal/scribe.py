@@ -31,7 +31,7 @@ CHECK_EVERY = 1024
 """Records after which the run looks whether its scribe is alive."""
 GIVE_WAY_EVERY = 8
 """Lines after which the scribe lets the system's threads go first; they take it 0.1 ms. Without that what
-ends the run's fsyncs may have to wait for the scribe's slice of time to be over, several ms, whatever its niceness."""
+ends an fsync of the run may wait until the scribe's slice of time is over, some ms, whatever its niceness."""
 _give_way = getattr(os, "sched_yield", lambda: None)  # macOS has none
 _CHUNK = 1 << 20
 _WORDS = 1 << 12

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from buddy.adapters.journal import FileJournal, FileSink, ScribeSink
+from buddy.adapters.journal import FileJournal, FileSink, ScribeSink, scribe
 from buddy.adapters.journal.scribe import CHECK_EVERY, write_outputs
 from buddy.errors import BadInput, ClosedStop, JournalDamaged
 from buddy.projections.anomalies import Watch
@@ -140,6 +140,21 @@ def test_a_run_that_is_over_before_its_scribe_begins_gets_all_its_outputs(tmp_pa
     write_outputs(journal.folder, run=reading, tell=print)
     os.close(reading)
     assert {name: (journal.folder / name).read_bytes() for name in OUTPUTS} == project(story.records())
+
+
+def test_it_gives_way_every_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, story = FileJournal.create(tmp_path / "run"), told(10)
+    for record in story.records():
+        journal.append(record.event, record.time)
+    journal.close()
+    ways: list[int] = []
+    monkeypatch.setattr(scribe, "_give_way", lambda: ways.append(len(ways)))
+    reading, writing = os.pipe()
+    os.write(writing, b".")
+    os.close(writing)
+    write_outputs(journal.folder, run=reading, tell=print)
+    os.close(reading)
+    assert len(ways) == -(-journal.head.seq // scribe.GIVE_WAY_EVERY)
 
 
 def test_without_a_python_to_start_there_is_no_scribe(
