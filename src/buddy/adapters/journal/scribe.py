@@ -29,8 +29,8 @@ LOOK_EVERY_S = 0.005
 """How long the scribe waits for more lines where there are none."""
 CHECK_EVERY = 1024
 """Records after which the run looks whether its scribe is alive."""
-GIVE_WAY_EVERY = 8
-"""Lines after which the scribe lets the system's threads go first; they take it 0.1 ms. Without that what
+GIVE_WAY_EVERY = 16
+"""Lines after which the scribe lets the system's threads go first; they take it 0.2 ms. Without that what
 ends an fsync of the run may wait until the scribe's slice of time is over, some ms, whatever its niceness."""
 _give_way = getattr(os, "sched_yield", lambda: None)  # macOS has none
 _CHUNK = 1 << 20
