@@ -6,21 +6,19 @@ from typing import Generic, TypeVar
 Who = TypeVar("Who")
 
 
-class ActionIndex(Generic[Who]):
-    """Actions in the order taken; used before a run over what is planned, and in it over what is done.
+_Numbers = dict[str, int | list[int]]
+"""One number, or several from the first on: most actions are taken once, and most resources written once."""
 
-    Most actions are taken once and most resources written once, so each entry is a number, and only what
-    comes again makes a chain: a list for each would be most of a long run's objects.
-    """
+
+class ActionIndex(Generic[Who]):
+    """Actions in the order taken; used before a run over what is planned, and in it over what is done."""
 
     def __init__(self) -> None:
         self._count = 0
         self._digests: dict[int, str] = {}
         self._who: dict[int, Who] = {}
-        self._taken: dict[str, int] = {}
-        self._taken_before: dict[int, int] = {}
-        self._writers: dict[str, int] = {}
-        self._wrote_before: dict[tuple[str, int], int] = {}
+        self._taken: _Numbers = {}
+        self._writers: _Numbers = {}
 
     def find(self, digest: str, resources: Sequence[str]) -> Who | None:
         """Return who took this action before, None where nobody did or another write came in between.
@@ -29,7 +27,7 @@ class ActionIndex(Generic[Who]):
             digest: of tool and canonical arguments.
             resources: that the action writes; with none, nothing counts as in between.
         """
-        number = self._taken.get(digest)
+        number = _last(self._taken, digest)
         if number is None or any(self._last_writer(resource) != digest for resource in resources):
             return None
         return self._who[number]
@@ -40,34 +38,46 @@ class ActionIndex(Generic[Who]):
         self._count += 1
         self._digests[number] = digest
         self._who[number] = who
-        before = self._taken.get(digest)
-        if before is not None:
-            self._taken_before[number] = before
-        self._taken[digest] = number
+        _push(self._taken, digest, number)
         for resource in resources:
-            before = self._writers.get(resource)
-            if before == number:
-                continue
-            if before is not None:
-                self._wrote_before[resource, number] = before
-            self._writers[resource] = number
+            if resource in self._writers:
+                self._last_writer(resource)
+            _push(self._writers, resource, number)
 
     def free(self, digest: str) -> None:
         """Forget the last of these actions, which had no effect or was undone."""
-        number = self._taken.pop(digest, None)
+        number = _last(self._taken, digest)
         if number is not None:
-            before = self._taken_before.pop(number, None)
-            if before is not None:
-                self._taken[digest] = before
+            _pop(self._taken, digest)
             del self._digests[number], self._who[number]
 
     def _last_writer(self, resource: str) -> str | None:
-        number = self._writers.get(resource)
+        """Return the digest of the last action that wrote a resource, and forget the freed ones after it."""
+        number = _last(self._writers, resource)
         while number is not None and number not in self._digests:
-            before = self._wrote_before.pop((resource, number), None)
-            if before is None:
-                del self._writers[resource]
-            else:
-                self._writers[resource] = before
-            number = before
+            _pop(self._writers, resource)
+            number = _last(self._writers, resource)
         return None if number is None else self._digests[number]
+
+
+def _last(numbers: _Numbers, key: str) -> int | None:
+    known = numbers.get(key)
+    return known[-1] if isinstance(known, list) else known
+
+
+def _push(numbers: _Numbers, key: str, number: int) -> None:
+    known = numbers.get(key)
+    if known is None:
+        numbers[key] = number
+    elif isinstance(known, list):
+        known.append(number)
+    else:
+        numbers[key] = [known, number]
+
+
+def _pop(numbers: _Numbers, key: str) -> None:
+    known = numbers[key]
+    if isinstance(known, list) and len(known) > 1:
+        known.pop()
+    else:
+        del numbers[key]
