@@ -58,7 +58,7 @@ def acquire(
         IllegalMove: a holder asks for other resources than those it holds.
     """
     book = _Book(connection, owner, wants, known)
-    granted = [book.ask(f"{owner.token}/{want.holder}", want) for want in wants]
+    granted = [book.ask(_key(owner, want.holder), want) for want in wants]
     book.write()
     return granted
 
@@ -81,8 +81,8 @@ class _Book:
         self._granted: list[str] = []
         self._left: list[str] = []
         self._last = self._ticket = connection.execute(_LAST).fetchone()[0]
-        resources = {resource for want in wants for resource, _ in want.resources}
-        again = {f"{owner.token}/{want.holder}" for want in wants if want.holder in known}
+        resources = {_whole(resource) for want in wants for resource, _ in want.resources}
+        again = {_key(owner, want.holder) for want in wants if want.holder in known}
         for row in self._read(_OF, again) if again else ():
             self._of.setdefault(row.holder, []).append(row)
             self._on.setdefault(row.resource, []).append(row)
@@ -160,7 +160,7 @@ class _Book:
 def release(connection: sqlite3.Connection, owner: Owner, holders: Sequence[str]) -> None:
     """Give up what these holders hold or wait for."""
     if holders:
-        connection.execute(_LEAVE, (_listed(f"{owner.token}/{holder}" for holder in holders),))
+        connection.execute(_LEAVE, (_listed(_key(owner, holder) for holder in holders),))
 
 
 def bury(connection: sqlite3.Connection, token: str) -> None:
@@ -173,12 +173,24 @@ def owners(connection: sqlite3.Connection) -> list[str]:
     return [token for (token,) in connection.execute("SELECT DISTINCT owner FROM leases ORDER BY owner")]
 
 
+def _key(owner: Owner, holder: str) -> str:
+    return _whole(f"{owner.token}/{holder}")
+
+
+def _whole(name: str) -> str:
+    """Write a name so that SQLite, whose JSON ends a text at a NUL, takes no two for the same."""
+    if "\0" in name or "\1" in name:
+        return name.replace("\1", "\1\1").replace("\0", "\1\2")
+    return name
+
+
 def _listed(keys: Iterable[str]) -> str:
     return _encode(list(keys)).decode()
 
 
 def _claims(want: LeaseWant) -> dict[str, int]:
     claims: dict[str, int] = {}
-    for resource, is_write in want.resources:
+    for name, is_write in want.resources:
+        resource = _whole(name)
         claims[resource] = claims.get(resource, 0) | is_write
     return claims

@@ -41,9 +41,10 @@ BUSY_TIMEOUT_S = 5.0
 class SqliteHome:
     """What lives across runs, in `buddy.db`; for one thread at a time and any number of processes.
 
-    Every call is one transaction. Leases, freed ledger rows and heads of journals are committed without
-    waiting for the disk: losing the last of them with the power leaves things more careful than needed, and
-    an older copy of a journal unknown for one that the power cut short.
+    Every call is one transaction, but for `settle_all`, which looks through the whole ledger in one before.
+    Leases, freed ledger rows and heads of journals are committed without waiting for the disk: losing the
+    last of them with the power leaves things more careful than needed, and an older copy of a journal unknown
+    for one that the power cut short.
 
     Args:
         folder: of the home, made where it is not there.

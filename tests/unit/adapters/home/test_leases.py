@@ -112,8 +112,10 @@ class TestRules:
     def test_other_resources_after_giving_up_are_asked_for_like_the_first(self, home: SqliteHome) -> None:
         assert ask(home, "a", "w:x")
         home.note_head("run", Head(), ["a"])
+        assert not home._asking
         assert ask(home, "a", "w:y")
         assert home.acquire([want("a", "w:z")], ["a"]) == [True]
+        assert home._asking == {"a"}
         with pytest.raises(IllegalMove, match="release"):
             ask(home, "a", "w:x")
         assert rows(home) == 1
@@ -127,6 +129,18 @@ class TestRules:
             home.acquire([want("a", "w:z")], ["b"])
         with pytest.raises(IllegalMove, match="release"):
             ask(home, "b", "w:x")
+        assert rows(home) == 2
+
+    def test_names_that_differ_behind_a_nul_are_two(self, home: SqliteHome) -> None:
+        assert ask(home, "a", "w:x")
+        assert ask(home, "a\0b", "w:x\0y")
+        assert not ask(home, "c", "w:x\0y")
+        home.release(["a\0b"])
+        assert ask(home, "c", "w:x\0y")
+        assert not ask(home, "d", "w:x")
+        assert ask(home, "e", "w:x\1\2y")
+        home.release(["a", "c"])
+        assert ask(home, "d", "w:x")
         assert rows(home) == 2
 
     def test_two_homes_do_not_mix_their_holders(self, home: SqliteHome, open_home: Opener) -> None:
