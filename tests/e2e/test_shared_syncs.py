@@ -286,11 +286,11 @@ def test_lines_that_nobody_waits_for_are_written_soon_and_synced_rarely(
             writes.append(bytes(data).count(b"\n"))
         return real(disk, file, data)
 
-    steps = {f"s{number}": {"tool": "put", "args": {"row": str(number)}} for number in range(900)}
+    steps = {f"s{number}": {"tool": "put", "args": {"row": str(number)}} for number in range(1_500)}
     plan = {"plan_id": "p", "order": "parallel", "agent_assignments": {"a": list(steps)}, "steps": steps}
     config = ExecutionConfig(output_dir=str(tmp_path / "run"))
     with patch.object(Disk, "write", write):
         assert Harness(config, [put()]).run_sync(plan).exit_code == 0
-    assert sum(writes) > 900
+    assert sum(writes) > 1_500
     assert max(writes) <= WRITE_EVERY
-    assert durable.syncs < 5
+    assert durable.syncs == 2  # when it begins and when it has finished
