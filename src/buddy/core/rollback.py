@@ -18,6 +18,7 @@ class Done(Struct, frozen=True, kw_only=True, gc=False):
         group: rolled back together; None is the plan.
         order: grows with completion.
         args: as called, secrets as references.
+        digest: of the call, by which the home has it in its books.
         result: what the call returned.
         key: its idempotency key.
     """
@@ -28,6 +29,7 @@ class Done(Struct, frozen=True, kw_only=True, gc=False):
     group: str | None
     order: int
     args: dict[str, Any]
+    digest: str
     result: Any
     key: str
 

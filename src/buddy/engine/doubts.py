@@ -75,7 +75,7 @@ async def _call(run: Run, plan: PlanState, doubt: Doubt) -> None:
     if happened:
         plan.done.append(done)
     else:
-        run.free_action(f"{plan.plan_id}/{done.step_id}", run.digest(done.tool, done.args))
+        run.free_action(f"{plan.plan_id}/{done.step_id}", done.digest)
     await run.durable()
 
 
@@ -133,9 +133,8 @@ async def _undo(run: Run, plan: PlanState, done: Done, *, again: bool) -> bool:
     )
     plan.done.remove(done)
     if restored:
-        digest = run.digest(done.tool, done.args)
-        plan.actions.free(digest)
-        run.free_action(f"{plan.plan_id}/{done.step_id}", digest)
+        plan.actions.free(done.digest)
+        run.free_action(f"{plan.plan_id}/{done.step_id}", done.digest)
     place = plan.schedule.index.get(done.step_id.split("[")[0])
     if restored and place is not None and plan.status(place) is StepStatus.SUCCEEDED:
         plan.put(place, StepStatus.ROLLED_BACK, Mode.LIVE)

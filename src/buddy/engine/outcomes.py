@@ -71,6 +71,7 @@ def note_done(climb: Climb, contract: ToolContract, result: Any, ended: int) -> 
             group=climb.step.group,
             order=ended,
             args=climb.args,
+            digest=climb.digest,
             result=result,
             key=climb.key(),
         )

@@ -388,6 +388,7 @@ def _done(state: PlanState, place: int, name: str, step: StepPast, order: int) -
         group=state.step(place).group,
         order=order,
         args=step.args,
+        digest=step.digest,
         result=None if step.result is UNSET else step.result,
         key=step.key,
     )

@@ -50,9 +50,8 @@ async def roll_back(
             if place is not None and plan.status(place) is StepStatus.SUCCEEDED:
                 # A fan-out of which an item failed stays FAILED, whatever became of the others.
                 plan.put(place, StepStatus.ROLLED_BACK, Mode.LIVE)
-            digest = run.digest(done.tool, done.args)
-            plan.actions.free(digest)
-            run.free_action(f"{plan.plan_id}/{done.step_id}", digest)
+            plan.actions.free(done.digest)
+            run.free_action(f"{plan.plan_id}/{done.step_id}", done.digest)
     return True
 
 

@@ -7,7 +7,15 @@ from buddy.model.outcome import Restored, UndoResult
 
 def done(order: int, group: str | None = None) -> Done:
     return Done(
-        step_id=f"s{order}", tool="set", agent="ann", group=group, order=order, args={}, result=None, key="k"
+        step_id=f"s{order}",
+        tool="set",
+        agent="ann",
+        group=group,
+        order=order,
+        args={},
+        digest="d",
+        result=None,
+        key="k",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from buddy.adapters.tools import signature, threads
 from buddy.adapters.tools.contracted import ContractTool, NotJson
@@ -182,7 +183,7 @@ class Tool(ContractTool):
         found = self._handlers.get("undo")
         if found is None:
             return await super().undo(call, result)
-        restored = await self._call(found, partial(found.function, call, result))
+        restored = await self._call(found, partial(found.function, _own(call), result))
         if restored is None:
             return Restored()
         if not isinstance(restored, Restored):
@@ -193,7 +194,7 @@ class Tool(ContractTool):
         found = self._handlers.get("probe")
         if found is None:
             return await super().probe(call)
-        happened = await self._call(found, partial(found.function, call))
+        happened = await self._call(found, partial(found.function, _own(call)))
         if happened is not None and not isinstance(happened, bool):
             raise BuddyError(_wrong("probe", self.name, happened, "True, False or None"))
         return happened
@@ -219,6 +220,11 @@ class Tool(ContractTool):
 
 def _wrong(what: str, name: str, found: Any, expected: str) -> str:
     return f"the {what} handler of {name} returned {type(found).__name__}, expected {expected}"
+
+
+def _own(call: Call) -> Call:
+    """Return a call with arguments of its own: what a handler does to them stays with it."""
+    return replace(call, args=msgspec.to_builtins(call.args))
 
 
 def _as_json(value: Any) -> Any:
