@@ -42,7 +42,7 @@ from buddy.projections.fleet.fold import Fleet
 LOCK_AGE_S = 0.01
 LATE_GRACE_S = 5.0
 BREAKER_AGE_S = 0.25
-WRITE_EVERY, FLUSH_EVERY = 256, 4096
+WRITE_EVERY, FLUSH_EVERY = 128, 4096
 """Records after which lines that nobody waits for are written, and made durable."""
 _ACTING = (Intent, UndoIntent)
 

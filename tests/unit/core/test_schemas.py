@@ -70,10 +70,10 @@ def test_long_values_are_cut() -> None:
     assert told.endswith("...")
 
 
-def test_no_schema_fits_all_json() -> None:
+def test_no_schema_fits_everything() -> None:
     check = schemas.checker(None)
     assert check({"a": [1, None, "x"]}) == ""
-    assert check(object()) != ""
+    assert check(10**30) == ""
 
 
 @pytest.mark.parametrize(
