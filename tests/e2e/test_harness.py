@@ -88,6 +88,18 @@ def test_a_held_call_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert runs.wrong(tmp_path / "out") == []
 
 
+def test_a_call_by_another_name_than_a_name_is_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        desk = harness(tmp_path)
+        with pytest.raises(BadInput) as caught:
+            await desk.call("", "put", PUT, confidence="sure", call_id="a\0b")  # type: ignore[arg-type]
+        assert [told.split(":")[0] for told in caught.value.problems] == ["agent", "call_id", "confidence"]
+        await desk.close()
+
+    asyncio.run(main())
+    assert some_tools.noted("put") == []
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_an_id_names_one_call(tmp_path: Path, restart: bool) -> None:
     async def main() -> None:

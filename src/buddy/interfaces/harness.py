@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from buddy import wiring
+from buddy.core.planning import lone_call_problems
 from buddy.errors import BadInput
 from buddy.model.config import ExecutionConfig
 from buddy.model.outcome import CallResult
@@ -125,11 +126,12 @@ class Harness:
             repeat: the same action again is meant.
 
         Raises:
-            BadInput: the arguments are no JSON, the confidence is out of range, or the id was used for
-                another call.
+            BadInput: the arguments are no JSON, the confidence is out of range, a name is none, or the id was
+                used for another call.
         """
-        if confidence is not None and not 0.0 <= confidence <= 1.0:
-            raise BadInput(f"confidence: expected a number from 0 to 1, found {confidence!r}")
+        problems = list(lone_call_problems(agent, tool, call_id, confidence))
+        if problems:
+            raise BadInput(problems)
         if self._calls is None:
             self._calls = await self._session().open_calls(self._granted_by)
         name = call_id or self._calls.new_id()
