@@ -328,13 +328,14 @@ def test_other_handlers_that_answer_nonsense_fail() -> None:
         run(act.probe(CALL))
 
 
-def test_what_an_undo_or_a_probe_does_to_the_arguments_stays_with_it() -> None:
+def test_what_an_undo_or_a_probe_does_to_what_it_is_given_stays_with_it() -> None:
     @tool(undo="exact")
     async def act(fields: dict[str, int]) -> None: ...
 
     @act.undo
     def _(call: Call, result: Any) -> None:
         call.args["fields"].update(result)
+        result.clear()
 
     @act.probe
     def _(call: Call) -> bool:
@@ -344,7 +345,9 @@ def test_what_an_undo_or_a_probe_does_to_the_arguments_stays_with_it() -> None:
     call = Call(
         tool="act", args={"fields": {"a": 1}}, agent="a", run_id="r", step_id="s", idempotency_key="k"
     )
-    run(act.undo(call, {"a": 2}))
+    result = {"a": 2}
+    run(act.undo(call, result))
+    assert result == {"a": 2}
     assert run(act.probe(call))
     assert call.args == {"fields": {"a": 1}}
 
