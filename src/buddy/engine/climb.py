@@ -72,11 +72,7 @@ class Climb:
         self.contract: ToolContract | None = self.tool.contract if self.tool else None
         self.handlers = self.tool.handlers if self.tool else frozenset[str]()
         self.args = plan.edited.get(step_id, args)
-        known = plan.rehearsed.get(step_id)
-        if known is not None and self.args is self.step.args:
-            self.digest = known.digest
-        else:
-            self.digest = run.digest(self.step.tool, writable(self.args, self.step.args))
+        self.digest = run.digest(self.step.tool, writable(self.args, self.step.args))
         self.problem = problem
         self.group = group
         self.passed: Mode | None = None

@@ -46,7 +46,7 @@ OPEN = frozenset({StepStatus.PENDING, StepStatus.HELD, StepStatus.UNKNOWN})
 
 @dataclass(slots=True)
 class StepPast:
-    """What is known of one step."""
+    """What is known of one step; `args` are those of its last rehearsal, `acted` those of its live call."""
 
     tool: str
     agent: str
@@ -54,6 +54,7 @@ class StepPast:
     reached: Mode | None = None
     rehearsed: tuple[str, str] | None = None
     args: dict[str, Any] = field(default_factory=dict)
+    acted: dict[str, Any] = field(default_factory=dict)
     asked: dict[str, Any] | None = None
     digest: str = ""
     key: str = ""
@@ -140,7 +141,7 @@ class Past:
                 self._intents += 1
                 step.attempts[2], step.taken = event.attempt, self._intents
                 step.doubted = step.in_doubt
-                step.in_doubt, step.digest, step.key = True, event.digest, event.key
+                step.in_doubt, step.digest, step.key, step.acted = True, event.digest, event.key, step.args
                 # Whatever was told of an earlier attempt is not told of this one.
                 step.status = StepStatus.PENDING
             case Outcome():
@@ -376,7 +377,7 @@ class Past:
         for name, step in sorted(standing.items(), key=lambda found: found[1].taken):
             contract = self.contracts.get(step.tool)
             if contract is not None and contract.writes:
-                resources = resources_of(contract, step.args)
+                resources = resources_of(contract, step.acted)
                 state.actions.add(step.digest, resources, StepRef(state.plan_id, name))
 
 
@@ -387,7 +388,7 @@ def _done(state: PlanState, place: int, name: str, step: StepPast, order: int) -
         agent=step.agent,
         group=state.step(place).group,
         order=order,
-        args=step.args,
+        args=step.acted,
         digest=step.digest,
         result=None if step.result is UNSET else step.result,
         key=step.key,
