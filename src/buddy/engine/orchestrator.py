@@ -52,6 +52,7 @@ class Survey(Struct, kw_only=True):
         tools: names of the tools that the plans name, in order of first use.
         plans: how many.
         steps: how many they declare.
+        plan: the only one, where there is no other.
         schedule: of the only plan, where there is one.
         fleet: of the plan of a fleet, where there is one.
         fleet_at: its number among the plans.
@@ -61,9 +62,14 @@ class Survey(Struct, kw_only=True):
     tools: tuple[str, ...]
     plans: int
     steps: int
+    plan: Plan | None
     schedule: Schedule | None
     fleet: Schedule | None
     fleet_at: int
+
+    def again(self, source: PlanSource) -> Iterable[Plan]:
+        """Return the plans once more; the only one of a run is at hand, and is not read again."""
+        return source.plans() if self.plan is None else (self.plan,)
 
 
 def detector(
@@ -103,6 +109,7 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
     """
     used: dict[str, None] = {}
     plans = steps = 0
+    only: Plan | None = None
     schedule: Schedule | None = None
     fleet: Schedule | None = None
     fleet_at = 0
@@ -119,7 +126,7 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
             problems.append(f"plan '{plan.plan_id}': expected one fleet a run, found that of '{other}' too")
         if problems:
             continue
-        schedule = watch.plan(ordinal, plan)
+        only, schedule = plan, watch.plan(ordinal, plan)
         if plan.fleet:
             fleet, fleet_at = schedule, ordinal
         simulated_s += sum(step.estimated_duration_s or 0.0 for step in plan.steps)
@@ -137,6 +144,7 @@ def survey(source: PlanSource, config: ExecutionConfig, watch: Detector) -> Surv
         tools=tuple(used),
         plans=plans,
         steps=steps,
+        plan=only if plans == 1 else None,
         schedule=schedule if plans == 1 else None,
         fleet=fleet,
         fleet_at=fleet_at,
@@ -184,7 +192,7 @@ async def _drive_all(
     under_way: set[asyncio.Task[Counter[StepStatus]]] = set()
     over = asyncio.get_running_loop().create_task(run.interrupt.over())
     try:
-        for ordinal, plan in enumerate(source.plans()):
+        for ordinal, plan in enumerate(known.again(source)):
             schedule = known.schedule or again.plan(ordinal, plan)
             state = _admit(run, ordinal, plan, schedule, known.findings, past)
             task = asyncio.get_running_loop().create_task(_drive(board, state))

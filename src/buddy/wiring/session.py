@@ -172,7 +172,7 @@ class Session:
             folder = Path(config.output_dir or f"runs/{run_id}")
             journal = FileJournal.create(folder)
             opened.callback(journal.close)
-            stored = write_plans(folder / PLANS, source.plans())
+            stored = write_plans(folder / PLANS, known.again(source))
             sink, fold = outputs_of(folder, config.mode, known)
             opened.callback(sink.drop)
             run = self._opened(run_id, folder, store, self._ports(journal, sink, books), fold)
