@@ -7,7 +7,6 @@ way and, the other way, what only the scribe's audit finds and why it had to sto
 
 import gc
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,6 +62,7 @@ class ScribeSink:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": paths},
+                process_group=0,  # a Ctrl-C is for the run, which then says that it is over
             )
         except OSError as problem:
             raise self._gone(f"cannot be started: {problem}") from problem
@@ -211,7 +211,6 @@ def _word(run: int, wait_s: float) -> bytes | None:
 
 def main() -> None:
     """Be the scribe of the folder named on the command line."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the run, which then says that it is over
     os.nice(5)
     gc.set_threshold(100_000)  # what it folds is much and has no cycles
     out = sys.stdout.buffer

@@ -142,6 +142,12 @@ def test_a_run_that_is_over_before_its_scribe_begins_gets_all_its_outputs(tmp_pa
     assert {name: (journal.folder / name).read_bytes() for name in OUTPUTS} == project(story.records())
 
 
+def test_a_ctrl_c_does_not_reach_it_however_soon_it_comes(journal: FileJournal) -> None:
+    sink = ScribeSink(journal.folder)
+    assert os.getpgid(sink._process.pid) == sink._process.pid != os.getpgrp()
+    sink.drop()
+
+
 def test_it_gives_way_every_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal, story = FileJournal.create(tmp_path / "run"), told(10)
     for record in story.records():
