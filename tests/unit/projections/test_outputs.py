@@ -13,6 +13,7 @@ from buddy.journal.codec import records as decode
 from buddy.journal.events import (
     ApprovalRequested,
     ConflictFound,
+    Expanded,
     Intent,
     Moved,
     Outcome,
@@ -112,6 +113,9 @@ def test_the_counts_are_those_that_a_naive_reader_would_come_to(records: list[Re
         said = getattr(event, "status", None)
         if said is not None:
             status[event.plan, event.step] = said.value  # type: ignore[union-attr]
+        elif isinstance(event, Expanded):
+            # Its items stand in its place from here on.
+            status.pop((event.plan, event.step), None)
     # A step that was opened again has come to no rest.
     status = {step: name for step, name in status.items() if name != "PENDING"}
     found = project(records)
