@@ -22,7 +22,7 @@ def ceilings(
 ) -> Iterator[dict[str, Any]]:
     """Yield, for each step in schedule order, its highest rung and the rule that stops it there."""
     open_ones = {breaker.subject: breaker.reason for breaker in breakers}
-    for ordinal, plan in enumerate(source.plans()):
+    for ordinal, plan in enumerate(known.again(source)):
         schedule = known.schedule or again.plan(ordinal, plan)
         yield from _plan(ordinal, schedule, known, again, lock, open_ones)
 
