@@ -1,4 +1,4 @@
-"""Plans as they come in: files and standard input, read twice rather than held, or Python objects."""
+"""Plans as they come in: files and standard input, several read twice rather than held, or Python objects."""
 
 import hashlib
 import shutil
@@ -23,7 +23,7 @@ from buddy.model.plan import Plan
 
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _EXPECTED = f"a file of plans (.json or .jsonl), or a folder of predictions with {TASKS} in it"
 
 
@@ -56,11 +56,12 @@ class _Digest(Protocol):
 
 
 class _Tally:
-    """Counts what is good and collects what is not."""
+    """Counts what is good and collects what is not; holds a plan as long as it is the only one."""
 
     def __init__(self) -> None:
         self.plans = 0
         self.steps = 0
+        self.only: Plan | None = None
         self._places: dict[str, str] = {}
         self._problems: list[str] = []
         self._omitted = 0
@@ -73,6 +74,7 @@ class _Tally:
             self._places[plan.plan_id] = place
         self.plans += 1
         self.steps += len(plan.steps)
+        self.only = plan if self.plans == 1 else None
 
     def refuse(self, problem: BadInput) -> None:
         room = planning.MAX_PROBLEMS - len(self._problems)
@@ -102,9 +104,10 @@ class PlanFiles:
         self._spooled: _Input | None = None
         self._inputs: list[_Input] = []
         self._scan: Scan | None = None
+        self._only: Plan | None = None
 
     def scan(self) -> Scan:
-        """Read every plan of every input once, and keep none.
+        """Read every plan of every input once, and keep none but one that is alone.
 
         Raises:
             BadInput: with every problem of all inputs; the first 100 are listed.
@@ -124,15 +127,19 @@ class PlanFiles:
             except BadInput as problem:
                 tally.refuse(problem)
         self._scan = tally.scan(digests)
+        self._only = tally.only
         return self._scan
 
     def plans(self) -> Iterator[Plan]:
         """Yield the plans in order; scans first where nobody has.
 
         Raises:
-            BadInput: an input is not what the scan saw.
+            BadInput: an input that is read again is not what the scan saw.
         """
         scanned = self._scan or self.scan()
+        if self._only is not None:
+            yield self._only
+            return
         for source, seen in zip(self._inputs, scanned.inputs, strict=True):
             if source.fleet:
                 plan, found = self._fleet(source)

@@ -88,13 +88,21 @@ def test_problems_of_folders_and_files_are_reported_together() -> None:
 
 @pytest.mark.parametrize("name", ["predicted_tasks.jsonl", "predicted_schedule.jsonl"])
 def test_a_folder_that_changed_after_the_scan_is_refused_before_its_plan_is_run(name: str) -> None:
-    source = PlanFiles([folder("x", task("t"), schedule=b'{"task_id": "t"}')])
+    Path("plan.json").write_text('{"plan_id": "p"}')
+    source = PlanFiles([folder("x", task("t"), schedule=b'{"task_id": "t"}'), "plan.json"])
     source.scan()
     with Path("x", name).open("ab") as file:
         file.write(b"\n")
     with pytest.raises(BadInput) as caught:
         next(source.plans())
     assert caught.value.problems == ("x: expected the folder as it was checked, found it changed since",)
+
+
+def test_the_only_folder_is_read_once() -> None:
+    source = PlanFiles([folder("x", task("t"))])
+    source.scan()
+    Path("x", "predicted_tasks.jsonl").write_bytes(b"")
+    assert ids(source) == ["x"]
 
 
 def test_a_folder_that_may_not_be_looked_into_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
