@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from buddy.core import references
 from buddy.core.canonical import is_pointer
@@ -48,13 +48,16 @@ def plan_of(document: PlanDocument, place: str, default_id: str) -> Plan:
         BadInput: with every problem of the plan; the first `MAX_PROBLEMS` are listed.
     """
     deep = {name for name, entry in document.steps.items() if _is_deep(entry.args) or _is_deep(entry.meta)}
-    declared = _declared(document)
-    agents, unassigned = _agents_by_call(document, declared)
+    wrong = _document_problems(document, deep)
+    # Before the steps are made, so that what it takes to look is not held beside them.
+    first = next(wrong, None)
+    assigned = _assigned(document)
+    unassigned: list[str] = []
     steps = [
-        _step(document, call_id, name, agents.get(call_id, ""), follow=name not in deep)
-        for call_id, name in declared
+        _step(document, call, _agent(document, call, assigned, unassigned), follow=call.name not in deep)
+        for call in _declared(document)
     ]
-    problems = chain(_document_problems(document, deep), unassigned, _graph_problems(steps))
+    problems = chain(() if first is None else (first,), wrong, unassigned, _graph_problems(steps))
     first = next(problems, None)
     if first is not None:
         raise bad_input(place, chain((first,), problems))
@@ -87,9 +90,8 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
         yield f"plan_id: {_NO_ID}, found {shown(plan.plan_id)}"
     if _is_deep(plan.meta):
         yield f"meta: {_TOO_DEEP}"
-    for step_id, count in Counter(step.step_id for step in plan.steps).items():
-        if count > 1:
-            yield f"steps: expected each id once, found {shown(step_id)} {count} times"
+    for step_id, count in _repeated(step.step_id for step in plan.steps):
+        yield f"steps: expected each id once, found {shown(step_id)} {count} times"
     for step in plan.steps:
         name = named(step.step_id)
         if step.confidence is not None and not 0 <= step.confidence <= 1:
@@ -139,11 +141,20 @@ def _sources(args: dict[str, Any], for_each: Reference | None) -> tuple[str, ...
     return sources if for_each is None else (for_each.source, *sources)
 
 
-def _step(document: PlanDocument, call_id: str, name: str, agent: str, *, follow: bool) -> Step:
+class _Call(NamedTuple):
+    """A call as a document declares it: the k-th of a bare name has the id `name#k`."""
+
+    call_id: str
+    name: str
+    occurrence: int
+
+
+def _step(document: PlanDocument, call: _Call, agent: str, *, follow: bool) -> Step:
+    name = call.name
     entry = document.steps.get(name, _EMPTY)
     sources = _sources(entry.args, entry.for_each) if follow else ()
     return Step(
-        step_id=call_id,
+        step_id=call.call_id,
         tool=entry.tool or name,
         agent=agent,
         args=entry.args,
@@ -158,50 +169,58 @@ def _step(document: PlanDocument, call_id: str, name: str, agent: str, *, follow
     )
 
 
-def _declared(document: PlanDocument) -> list[tuple[str, str]]:
-    """Return (call id, name) of every call in order; the k-th call of a bare name is `name#k`."""
-    order = list(document.execution_order) if document.execution_order is not None else list(document.steps)
-    in_order = Counter(order)
-    assigned = Counter(name for names in document.agent_assignments.values() for name in names)
+def _declared(document: PlanDocument) -> Iterator[_Call]:
+    """Yield every call in order; a bare name is called as often as it is listed or assigned."""
+    order = document.execution_order if document.execution_order is not None else tuple(document.steps)
+    listed = Counter(name for name in order if name not in document.steps)
+    assigned = Counter(
+        name for names in document.agent_assignments.values() for name in names if name in listed
+    )
     seen: Counter[str] = Counter()
-    calls: list[tuple[str, str]] = []
     for name in order:
+        if name in document.steps:
+            yield _Call(name, name, 1)
+            continue
         seen[name] += 1
-        calls.append((_call_id(name, seen[name]), name))
-        if seen[name] == in_order[name] and name not in document.steps:
-            for extra in range(seen[name] + 1, assigned[name] + 1):
-                calls.append((_call_id(name, extra), name))
-    return calls
+        last = assigned[name] if seen[name] == listed[name] else 0
+        for occurrence in range(seen[name], max(seen[name], last) + 1):
+            yield _Call(name if occurrence == 1 else f"{name}#{occurrence}", name, occurrence)
 
 
-def _call_id(name: str, occurrence: int) -> str:
-    return name if occurrence == 1 else f"{name}#{occurrence}"
+_Assigned = dict[str, tuple[str, ...] | list[str]]
+"""Name -> the agents of its calls; most names have one, and share it with all that are its agent's."""
 
 
-def _agents_by_call(document: PlanDocument, calls: list[tuple[str, str]]) -> tuple[dict[str, str], list[str]]:
-    assigned: dict[str, list[str]] = {}
+def _assigned(document: PlanDocument) -> _Assigned:
+    assigned: _Assigned = {}
     for agent, names in document.agent_assignments.items():
+        alone = (agent,)
         for name in names:
-            assigned.setdefault(name, []).append(agent)
-    agents: dict[str, str] = {}
-    problems: list[str] = []
-    occurrence: Counter[str] = Counter()
-    for call_id, name in calls:
-        entry = document.steps.get(name)
-        candidates = assigned.get(name, [])
-        if entry is not None and entry.agent is not None:
-            if candidates and candidates != [entry.agent]:
-                problems.append(
-                    f"steps.{named(name)}.agent: expected the agent of agent_assignments,"
-                    f" {shown(candidates[0])}, found {shown(entry.agent)}"
-                )
-            agents[call_id] = entry.agent
-        elif candidates:
-            agents[call_id] = candidates[min(occurrence[name], len(candidates) - 1)]
-        else:
-            problems.append(f"step {shown(name)}: expected an agent in agent_assignments, found none")
-        occurrence[name] += 1
-    return agents, problems
+            known = assigned.get(name)
+            if known is None:
+                assigned[name] = alone
+            elif isinstance(known, list):
+                known.append(agent)
+            else:
+                assigned[name] = [*known, agent]
+    return assigned
+
+
+def _agent(document: PlanDocument, call: _Call, assigned: _Assigned, problems: list[str]) -> str:
+    """Return who makes a call, and note where the document does not say it, or says two things."""
+    entry = document.steps.get(call.name)
+    candidates = assigned.get(call.name, ())
+    if entry is not None and entry.agent is not None:
+        if candidates and list(candidates) != [entry.agent]:
+            problems.append(
+                f"steps.{named(call.name)}.agent: expected the agent of agent_assignments,"
+                f" {shown(candidates[0])}, found {shown(entry.agent)}"
+            )
+        return entry.agent
+    if candidates:
+        return candidates[min(call.occurrence, len(candidates)) - 1]
+    problems.append(f"step {shown(call.name)}: expected an agent in agent_assignments, found none")
+    return ""
 
 
 def _document_problems(document: PlanDocument, deep: set[str]) -> Iterator[str]:
@@ -229,8 +248,8 @@ def _order_problems(document: PlanDocument) -> Iterator[str]:
     order = document.execution_order
     known = set(order) if order is not None else set(document.steps)
     if order is not None:
-        for name, count in Counter(order).items():
-            if count > 1 and name in document.steps:
+        for name, count in _repeated(order):
+            if name in document.steps:
                 yield f"execution_order: step {shown(name)} is listed {count} times, expected once"
         for name in document.steps:
             if name not in known:
@@ -246,15 +265,24 @@ def _order_problems(document: PlanDocument) -> Iterator[str]:
 
 
 def _assignment_problems(document: PlanDocument, known: set[str]) -> Iterator[str]:
-    assigned: Counter[str] = Counter()
     for agent, names in document.agent_assignments.items():
-        assigned.update(names)
         for name in names:
             if name not in known:
                 yield f"agent_assignments.{named(agent)}: expected ids of steps, found unknown {shown(name)}"
-    for name, count in assigned.items():
-        if count > 1 and name in document.steps:
+    for name, count in _repeated(chain.from_iterable(document.agent_assignments.values())):
+        if name in document.steps:
             yield f"agent_assignments: step {shown(name)} is assigned {count} times, expected once"
+
+
+def _repeated(names: Iterable[str]) -> Iterable[tuple[str, int]]:
+    """Return the names that are there more than once, and how often."""
+    seen: set[str] = set()
+    more: Counter[str] = Counter()
+    for name in names:
+        if name in seen:
+            more[name] += 1
+        seen.add(name)
+    return ((name, count + 1) for name, count in more.items())
 
 
 def _ids(document: PlanDocument) -> Iterator[str]:
