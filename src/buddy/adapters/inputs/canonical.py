@@ -10,14 +10,15 @@ import msgspec
 from buddy.errors import BadInput, ClosedStop
 from buddy.model.plan import Plan
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
+_END = b"\n"
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Plan)
 
 
 def line_of(plan: Plan) -> bytes:
     """Return a plan as its line in the file; equal plans give equal lines."""
-    return _encoder.encode(plan) + b"\n"
+    return _encoder.encode(plan) + _END
 
 
 def write_plans(path: Path, plans: Iterable[Plan]) -> str:
@@ -34,9 +35,10 @@ def write_plans(path: Path, plans: Iterable[Plan]) -> str:
     try:
         with part.open("wb", buffering=_CHUNK) as file:
             for plan in plans:
-                line = line_of(plan)
-                digest.update(line)
-                file.write(line)
+                # A plan may have a million steps: its line is not copied to put an end to it.
+                for data in (_encoder.encode(plan), _END):
+                    digest.update(data)
+                    file.write(data)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from buddy.projections.fleet.files import FleetFiles, Part
     from buddy.projections.outputs import Output
 
-BUFFER = 64 * 1024
+BUFFER = 16 * 1024
 WAIT_S = 10.0
 LOOK_EVERY_S = 0.01
 
