@@ -1,6 +1,6 @@
 """The real engine in a simulated world: clock, disk, tools and people, and faults at every point.
 
-A seed makes a plan, tools that fail or dawdle, people who lock, unlock and decide at any time, and a fault:
+A seed makes a plan, tools that fail or dawdle, people who lock, unlock, decide and edit at any time, and a fault:
 the process dies before or after a call of the disk, a transaction of the home or an effect, with or without
 the power; or a call of the disk fails. The run is resumed until nothing is in its way, and then the checker
 looks at the world, the journal and the home.
@@ -32,7 +32,7 @@ from buddy.adapters.tools.catalogue import load
 from buddy.core.audit import Violation
 from buddy.engine import orchestrator
 from buddy.errors import BuddyError
-from buddy.model.approval import ApprovalState, Vote
+from buddy.model.approval import ApprovalState
 from buddy.model.config import RetryStrategy, SandboxSettings
 from buddy.wiring import commands, session
 from buddy.wiring.builtin import Loaded, Sandboxes
@@ -115,6 +115,8 @@ class Simulation:
             sandboxes=Sandboxes(SandboxSettings()),
         )
         self.run_id = ""
+        # With the power the home may lose what it had not synced of the last calls.
+        self._behind = False
         (folder / "home").mkdir(mode=0o700, parents=True)
         (folder / "home" / "buddy.db").write_bytes(_new_home())
 
@@ -214,6 +216,9 @@ class Simulation:
                 self.outcome.exit = None
         if self.machine.dead and self.machine.fault.kind == "power":
             self._lose_power()
+            self._behind = True
+        elif self.outcome.exit is not None:
+            self._behind = False
 
     def _start(self) -> int:
         source = PlanObjects(self.plans)
@@ -265,9 +270,7 @@ class Simulation:
             if chance < 0.1 and self._begun():
                 self._tamper()
                 return self.outcome
-            # With the power the home may lose what it had not synced of the last calls.
-            lost = self.machine.dead and self.machine.fault.kind == "power"
-            if chance < 0.2 and self._begun() and not lost:
+            if chance < 0.2 and self._begun() and not self._behind:
                 self._put_older_copy_back()
             self._end()
         finally:
@@ -317,9 +320,7 @@ class Simulation:
             if home.lock_state().engaged:
                 home.set_lock(False, "sim", "", self.clock.now())
             for approval in home.approvals(self.clock.now(), None, ApprovalState.PENDING):
-                vote = Vote(by="eve", approve=True, at="2030-01-01T00:00:00+00:00")
-                home.vote(approval.request.approval_id, vote, self.clock.now())
-                self.world.granted[approval.request.step_id] += 1
+                self.world.vote(home, approval.request, self.clock.now())
 
     def _settle(self) -> None:
         """Go on until nothing is held any more."""

@@ -14,13 +14,15 @@ from buddy.adapters.journal import FileJournal
 from buddy.engine.attempts import BLOB_BYTES
 from buddy.errors import BuddyError
 from buddy.journal.times import iso
-from buddy.model.approval import ApprovalState, Vote
+from buddy.model.approval import ApprovalRequest, ApprovalState, Vote
 from buddy.model.config import DEFAULT_STRATEGIES
 from buddy.model.conflict import ConflictType, Strategy
 
 T = TypeVar("T")
 AGENTS = ("a", "b", "c")
-TOOLS = ("put", "blind", "send", "log")
+TOOLS = ("put", "blind", "send", "post", "log")
+ASKED = ("send", "post")
+"""Tools for which a person is asked."""
 QUIRKS = ("large", "breaks", "cracks", "touchy breaks", "balks breaks")
 """What a call may be, in words.
 
@@ -39,7 +41,8 @@ class World:
     Attributes:
         effects: what happened, counted: `put KEY`, `undo KEY`.
         standing: steps that had an effect which was not taken back.
-        granted: step -> how often a person approved.
+        agreed: step -> the note that a person said yes to last; nobody has where they wanted another, until
+            somebody is asked about that.
         alarms: step, failed attempt, and epoch of the lock that a person engaged who saw it fail.
         wrong: what the world itself saw and must not be.
         machine: on which Buddy runs now; a dead one has no effects.
@@ -59,7 +62,8 @@ class World:
         if rng.random() < 0.5:
             # Without edges between steps only the claims keep two writers apart.
             self.strategies[ConflictType.RESOURCE] = Strategy.ALLOW
-        self.granted: Counter[str] = Counter()
+        self.agreed: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
         self._acting: Counter[str] = Counter()
         self._flaky: dict[str, int] = {}
         self._broken: set[str] = set()
@@ -100,7 +104,7 @@ class World:
 
     def _repeat(self, steps: dict[str, Any]) -> None:
         """Have a step ask once more for what another one does, on a thing that nobody else writes."""
-        chosen = [key for key, step in steps.items() if step["tool"] in ("put", "send", "blind")]
+        chosen = [key for key, step in steps.items() if step["tool"] != "log"]
         if not chosen or self.rng.random() < 0.7:
             return
         key = self.rng.choice(chosen)
@@ -131,7 +135,15 @@ class World:
                 self.wrong.append(f"kept to itself: {step} went on after {before}, which is in no file")
 
     async def act(
-        self, kind: str, ctx: CallContext, key: str, thing: str, dawdle: float, fails: int, quirk: str
+        self,
+        kind: str,
+        ctx: CallContext,
+        key: str,
+        thing: str,
+        dawdle: float,
+        fails: int,
+        quirk: str,
+        note: str,
     ) -> str:
         """Have an effect for a step, or fail."""
         step = ctx.step_id
@@ -152,9 +164,10 @@ class World:
                 raise ToolError("nobody is there any more")
             if "cracks" in quirk:
                 self._break_once(key)
-            if kind == "send" and not self.granted[step]:
-                self.wrong.append(f"nobody asked: {step} acted, and nobody had approved")
+            if kind in ASKED and self.agreed.get(step) != note:
+                self.wrong.append(f"nobody asked: {step} acted with '{note}', which nobody had approved")
             self._happen(f"{kind} {key}")
+            self._notes[key] = note
             self.standing.add(step)
             self._made_on[key] = self.machine
         finally:
@@ -176,12 +189,14 @@ class World:
 
     def _happen(self, what: str) -> None:
         self.effects[what] += 1
-        if self.effects[what] > 1 and not what.startswith("log"):
+        if self.effects[what] > 1 and not what.startswith(("log", "post")):
             self.wrong.append(f"twice: {what}")
 
-    def undo(self, step: str, key: str, machine: Any) -> None:
+    def undo(self, step: str, key: str, note: str, machine: Any) -> None:
         """Take an effect of a step back."""
         machine.point()
+        if self._notes.get(key) != note:
+            self.wrong.append(f"undone as another: {step} acted with '{self._notes.get(key)}', not '{note}'")
         self._happen(f"undo {key}")
         self.standing.discard(step)
         machine.point()
@@ -191,6 +206,20 @@ class World:
         return bool(self._count(key)) and not self.effects[f"undo {key}"]
 
     # who else is there
+
+    def vote(self, home: SqliteHome, asked: ApprovalRequest, now: float, *, whim: bool = False) -> None:
+        """Have a person agree, or on a whim refuse or agree to other arguments."""
+        assert isinstance(asked.args, dict)
+        approve, edited = not whim or self.rng.random() < 0.9, None
+        if whim and self.rng.random() < 0.3:
+            note = self.rng.choice(({}, {"note": "m"}, {"note": "n"}))
+            edited = {name: value for name, value in asked.args.items() if name != "note"} | note
+        if approve and edited in (None, asked.args):
+            self.agreed[asked.step_id] = asked.args.get("note", "")
+        else:
+            self.agreed.pop(asked.step_id, None)
+        vote = Vote(by="eve", approve=approve, at=iso(now), edited_args=edited)
+        home.vote(asked.approval_id, vote, now)
 
     def people(self, simulation: Any) -> None:
         """Have people lock, unlock and decide while the next part of the run goes on."""
@@ -209,9 +238,7 @@ class World:
                     for approval in home.approvals(now, None, ApprovalState.PENDING):
                         if rng.random() < 0.7:
                             said = True
-                            vote = Vote(by="eve", approve=rng.random() < 0.9, at=iso(now))
-                            self.granted[approval.request.step_id] += vote.approve
-                            home.vote(approval.request.approval_id, vote, now)
+                            self.vote(home, approval.request, now, whim=True)
                     if said:
                         self.machine.keep(home)
 
@@ -266,18 +293,31 @@ def tools(world: World) -> list[Tool]:
         promise = tool(name=name, effect="write", permissions={"w"}, resources=["thing:{thing}"], **contract)
 
         async def handler(
-            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, quirk: str = ""
+            ctx: CallContext,
+            key: str,
+            thing: str,
+            dawdle: float = 0.0,
+            fails: int = 0,
+            quirk: str = "",
+            note: str = "",
         ) -> str:
             """Have an effect."""
-            done = await world.act(name, ctx, key, thing, dawdle, fails, quirk)
+            done = await world.act(name, ctx, key, thing, dawdle, fails, quirk, note)
             return done + LARGE * (quirk == "large")
 
         built: Tool = promise(handler)
 
         @built.preview
         async def _(
-            ctx: CallContext, key: str, thing: str, dawdle: float = 0.0, fails: int = 0, quirk: str = ""
+            ctx: CallContext,
+            key: str,
+            thing: str,
+            dawdle: float = 0.0,
+            fails: int = 0,
+            quirk: str = "",
+            note: str = "",
         ) -> Preview:
+            """Show the same whatever the note is."""
             world.look(ctx.step_id)
             world.mind("touchy" in quirk, key)
             return Preview(changes=[thing, key])
@@ -286,10 +326,10 @@ def tools(world: World) -> list[Tool]:
 
             @built.undo
             async def _(call: Call, result: Any) -> Restored:
-                world.undo(call.step_id, call.args["key"], world.machine)
+                world.undo(call.step_id, call.args["key"], call.args.get("note", ""), world.machine)
                 return Restored(verified=True, exact=True)
 
-        if name in ("put", "send"):
+        if name in ("put", "send", "post"):
 
             @built.probe
             async def _(call: Call) -> bool:
@@ -301,5 +341,6 @@ def tools(world: World) -> list[Tool]:
         made("put", risk=Risk.MEDIUM, undo="exact"),
         made("blind", risk=Risk.MEDIUM, undo="exact"),
         made("send", risk=Risk.HIGH, undo="none"),
+        made("post", risk=Risk.HIGH, undo="exact", idempotent=True),
         made("log", risk=Risk.LOW, undo="exact", idempotent=True),
     ]
