@@ -169,6 +169,56 @@ def test_a_signal_while_modules_are_imported_is_one_line(module: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "buddy: interrupted\n")
 
 
+def interrupted_in(place: str, name: str) -> subprocess.CompletedProcess[str]:
+    """Run with a SIGINT at the moment at which a function of a run's start is called."""
+    code = f"""
+import os, signal, sys
+from buddy.interfaces.cli.main import main
+from buddy.wiring import session
+whole = session.{place}.{name}
+def interrupted(*args):
+    os.kill(os.getpid(), signal.SIGINT)
+    return whole(*args)
+session.{place}.{name} = interrupted
+sys.exit(main())
+"""
+    return subprocess.run(
+        [sys.executable, "-c", code, *RUN, "--tools", "tools.py"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_a_signal_before_a_run_has_begun_leaves_nothing_behind() -> None:
+    plan("one")
+    done = interrupted_in("orchestrator", "survey")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "buddy: interrupted\n")
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [("FileJournal", "create"), ("orchestrator", "contracts_of"), ("Session", "_opened")]
+)
+def test_a_signal_while_a_run_begins_says_how_it_goes_on(place: str, name: str) -> None:
+    plan("one")
+    done = interrupted_in(place, name)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "interrupted by SIGINT; `buddy resume out --tools tools.py` goes on\n" in done.stderr
+    assert effects() == []
+    assert wiring.resume("out", ["tools.py"], by="ada").exit_code == 0
+    assert effects() == ["begin one", "end one"]
+    assert not wiring.verify("out").violations
+
+
+def test_a_signal_when_a_run_is_over_changes_nothing() -> None:
+    plan("one")
+    done = interrupted_in("Session", "_rest")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(Path("out/orchestration_summary.json").read_text())["exit_code"] == 0
+
+
 def test_a_rollback_stops_between_two_undos_and_is_ended_by_a_resume() -> None:
     source = TOOLS.replace('note(f"undo {call', 'time.sleep(0.5); note(f"undo {call')
     Path("tools.py").write_text(source)

@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -169,6 +169,7 @@ class Session:
             run_id = self._run_id(inputs)
             watch = self.detector(books, key, run_id, dry)
             known = orchestrator.survey(source, config, watch)
+            await asyncio.sleep(0)  # who interrupted it until here leaves nothing behind
             folder = Path(config.output_dir or f"runs/{run_id}")
             journal = FileJournal.create(folder)
             opened.callback(journal.close)
@@ -208,15 +209,15 @@ class Session:
         self, run: Run, store: SqliteHome, folder: Path, work: Coroutine[Any, Any, int]
     ) -> RunResult:
         state = "stopped"
-        try:
-            with self._heeded(run, folder) if self.heeds_signals else nullcontext():
+        async with self._heeded(run, folder) if self.heeds_signals else nullcontext():
+            try:
                 code = await work
-            state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
-        except Interrupted as stopped:
-            raise Interrupted(f"{stopped}; `{self.again(str(folder))}` goes on") from stopped
-        finally:
-            self._rest(run, store, folder, state)
-            await close_windows(run.run_id)
+                state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
+            except Interrupted as stopped:
+                raise Interrupted(f"{stopped}; `{self.again(str(folder))}` goes on") from stopped
+            finally:
+                self._rest(run, store, folder, state)
+                await close_windows(run.run_id)
         deliver_feedback(folder, self.config)
         summary = msgspec.json.decode((folder / "orchestration_summary.json").read_bytes())
         return RunResult(
@@ -228,7 +229,7 @@ class Session:
             fleet=fleet_summary(folder),
         )
 
-    def _heeded(self, run: Run, folder: Path) -> AbstractContextManager[None]:
+    def _heeded(self, run: Run, folder: Path) -> AbstractAsyncContextManager[None]:
         def stop(name: str) -> None:
             run.interrupt.ask(name)
             calls = "1 live call" if run.interrupt.acting == 1 else f"{run.interrupt.acting} live calls"

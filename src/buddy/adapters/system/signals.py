@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 INTERRUPTED = 130
 LAST_WORDS_S = 1.0
@@ -14,12 +14,13 @@ LAST_WORDS_S = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@contextmanager
-def heeded(ask: Callable[[str], object], leave: Callable[[str], object]) -> Iterator[None]:
+@asynccontextmanager
+async def heeded(ask: Callable[[str], object], leave: Callable[[str], object]) -> AsyncIterator[None]:
     """Have the first SIGINT or SIGTERM ask, and the second end the process there and then.
 
-    Ending there and then is safe: whatever the journal does not say is found out by a resume. Outside of
-    the main thread signals are left alone.
+    Ending there and then is safe: whatever the journal does not say is found out by a resume. A SIGINT of
+    before, for which `asyncio.run` cancels the task at its next wait, asks too. Outside of the main thread
+    signals are left alone.
 
     Args:
         ask: is called in the running event loop with the name of the first signal.
@@ -44,7 +45,22 @@ def heeded(ask: Callable[[str], object], leave: Callable[[str], object]) -> Iter
     for number in _SIGNALS:
         loop.add_signal_handler(number, heard, number.name)
     try:
+        if await _is_cancelled():
+            heard(signal.SIGINT.name)
         yield
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+async def _is_cancelled() -> bool:
+    """Whether this task was to be cancelled at its next wait; it is not, then."""
+    task = asyncio.current_task()
+    if task is None or not task.cancelling():
+        return False
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        task.uncancel()
+        return True
+    return False
