@@ -25,8 +25,8 @@ async def mail(to: str) -> None:
     note("sent", to)
 """
 LOST = """
-from buddy import Call, Preview, Restored, Risk, tool
-from e2e.some_tools import note
+from buddy import Call, Change, Preview, Restored, Risk, tool
+from e2e.some_tools import note, noted
 
 @tool(risk=Risk.LOW, effect="read")
 async def names() -> list[str]:
@@ -41,7 +41,7 @@ async def mail(to: str) -> None:
 
 @mail.preview
 async def _(to: str) -> Preview:
-    return Preview(notes=[to])
+    return Preview(changes=[Change("mails", len(noted("sent")), None)])
 
 @mail.undo
 async def _(call: Call, result: object) -> Restored:
@@ -101,6 +101,61 @@ def test_nor_does_another_process_that_makes_the_same_call(tmp_path: Path) -> No
     assert some_tools.noted("sent") == [["eve"]]
 
 
+PICKY = """
+from buddy import Preview, Risk, ToolError, tool
+from e2e.some_tools import note, noted
+
+@tool(risk=Risk.LOW, effect="read")
+async def names() -> list[str]:
+    return ["bob"]
+
+@tool(risk=Risk.HIGH, effect="write", permissions=["m"], resources=["mail:{to}"])
+async def mail(to: str) -> None:
+    note("sent", to)
+
+@mail.preview
+async def _(to: str) -> Preview:
+    if [to] in noted("gone"):
+        raise ToolError("no such address")
+    return Preview(changes=[to])
+"""
+
+
+@pytest.mark.parametrize("picked_up", [False, True])
+def test_what_was_planned_need_not_get_through_any_more(tmp_path: Path, picked_up: bool) -> None:
+    resume = begun(tmp_path, PICKY, {"m": {"tool": "mail", "args": {"to": "bob"}}})
+    decide(edited={"to": "eve"})
+    if not picked_up:
+        some_tools.note("gone", "bob")
+    assert resume() == 3
+    some_tools.note("gone", "bob")
+    decide()
+    assert resume() == 0
+    assert some_tools.noted("sent") == [["eve"]]
+    rehearsed = [
+        one.event.args for one in runs.records(tmp_path / "out", Rung) if one.event.mode is Mode.MOCK
+    ]
+    assert rehearsed == [{"to": "bob"}, {"to": "eve"}]
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_what_was_planned_may_be_what_another_step_does(tmp_path: Path) -> None:
+    steps = {
+        "r": {"tool": "names"},
+        "one": {"tool": "mail", "args": {"to": "bob"}},
+        "two": {"tool": "mail", "args": {"to": {"$from": "r", "path": "/0"}}},
+    }
+    resume = begun(tmp_path, PICKY, steps)
+    for asked in runs.asked(ApprovalState.PENDING):
+        edited = {"to": "eve"} if asked.request.step_id == "two" else None
+        runs.decide(asked.request.approval_id, edited=edited)
+    assert resume() == 3
+    decide()
+    assert resume() == 0
+    assert some_tools.noted("sent") == [["bob"], ["eve"]]
+    assert runs.wrong(tmp_path / "out") == []
+
+
 def test_what_is_undone_is_what_was_done_and_not_what_was_rehearsed_since(tmp_path: Path) -> None:
     resume = begun(
         tmp_path,
@@ -111,11 +166,14 @@ def test_what_is_undone_is_what_was_done_and_not_what_was_rehearsed_since(tmp_pa
     assert resume() == 3
     decide()
     assert resume() == 4
-    with closing(wiring.home()) as home:
-        home.set_lock(True, "ada", "to look", 0.0)
-        # It may be made again, so it is rehearsed, with what the plan says, and stays there.
-        resume()
-        home.set_lock(False, "ada", "", 0.0)
+    # It may be made again, but what was seen is not there any more, and who looks now wants another.
+    assert resume() == 4
+    decide(edited={"to": "zoe"})
+    assert resume() == 4
+    rehearsed = [
+        one.event.args for one in runs.records(tmp_path / "out", Rung) if one.event.mode is Mode.MOCK
+    ]
+    assert rehearsed[-1] == {"to": "zoe"}
     assert wiring.resolve(str(tmp_path / "out"), "m", True, by="ada").exit_code == 0
     assert wiring.rollback(str(tmp_path / "out"), [str(tmp_path / "mail.py")], by="ada").exit_code == 1
     sent = some_tools.noted("sent")

@@ -96,7 +96,7 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
         return _answer(run, plan, approval)
     if approval is not None and approval.state in _FINAL:
         return _answer(run, plan, approval)
-    edited = _edit(approval) or _edit_before(run, approval)
+    edited = _edit_in_force(run, approval)
     if edited is not None and plan.edited.get(question.step_id) != edited:
         plan.edited[question.step_id] = edited
         return Edited(edited)
@@ -120,6 +120,28 @@ async def _asked_again(run: Run, approval: Approval, confidence: float | None) -
     return run.home.vote(approval.request.approval_id, vote, run.clock.now())
 
 
+def put_back(run: Run, plan: PlanState, step_id: str, approval_id: str) -> None:
+    """Put back what was asked last about a call, and the arguments that a person wants instead of its own.
+
+    Args:
+        run: whose home knows the requests.
+        plan: of the call.
+        step_id: of the call.
+        approval_id: of the last request about it.
+    """
+    plan.approvals[step_id] = approval_id
+    approval = run.home.approval(approval_id, run.clock.now())
+    edited = _edit_in_force(run, approval)
+    # Those of a fan-out are a list, and cannot be edited.
+    if edited is not None and approval is not None and isinstance(approval.request.args, dict):
+        plan.edited[step_id] = edited
+
+
+def _edit_in_force(run: Run, approval: Approval | None) -> dict[str, object] | None:
+    edited = _edit(approval)
+    return _edit_before(run, approval) if edited is None else edited
+
+
 def _edit(approval: Approval | None) -> dict[str, object] | None:
     return None if approval is None or approval.state is not ApprovalState.APPROVED else _edit_of(approval)
 
@@ -129,7 +151,7 @@ def _edit_of(approval: Approval) -> dict[str, object] | None:
 
 
 def _edit_before(run: Run, approval: Approval | None) -> dict[str, object] | None:
-    """Return the edit that led to a request: a run that goes on knows its plan, and no edits."""
+    """Return the edit that led to a request."""
     while approval is not None and approval.request.supersedes is not None:
         approval = run.home.approval(approval.request.supersedes, run.clock.now())
         agreed = approval is not None and len(approval.votes) >= approval.request.quorum
@@ -144,7 +166,7 @@ def _answer(run: Run, plan: PlanState, approval: Approval) -> Answer:
     if approval.state is ApprovalState.PENDING:
         return Waiting(request.approval_id, f"waits for a person: {'; '.join(request.reasons)}")
     edited = _edit(approval)
-    if edited is not None and plan.edited.get(request.step_id) != edited:
+    if edited is not None and edited != request.args:
         plan.edited[request.step_id] = edited
         return Edited(edited)
     voters = [vote.by for vote in approval.votes]

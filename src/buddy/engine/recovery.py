@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from buddy.core.catalogue import resources_of
 from buddy.core.rollback import RESTORED, Done
+from buddy.engine import asking
 from buddy.engine.doubts import TRIGGER
 from buddy.engine.fanout import worst
 from buddy.engine.plans import Doubt, PlanState, Rehearsed
@@ -269,9 +270,9 @@ class Past:
         steps = self.plans.get(state.plan_id)
         if steps is None:
             return False
-        for (plan, asked), approval in self.approvals.items():
+        for (plan, name), approval in self.approvals.items():
             if plan == state.plan_id:
-                state.approvals[asked] = approval
+                asking.put_back(run, state, name, approval)
         for name, agent in self.assigned.get(state.plan_id, {}).items():
             own = state.schedule.index[name]
             state.schedule.steps[own] = replace(state.schedule.steps[own], agent=agent)
@@ -298,7 +299,7 @@ class Past:
         step = self.plans[state.plan_id][name]
         approval = self.approvals.get((state.plan_id, name))
         if approval is not None:
-            state.approvals[name] = approval
+            asking.put_back(run, state, name, approval)
         self._put_step(state, run, 0, name, step)
         state.results[0] = None if step.result is UNSET else step.result
         self._put_call(state, 0, name, step)
