@@ -1,9 +1,9 @@
 """The real engine in a simulated world: clock, disk, tools and people, and faults at every point.
 
-A seed makes a plan, tools that fail or dawdle, people who lock, unlock, decide and edit at any time, and a fault:
-the process dies before or after a call of the disk, a transaction of the home or an effect, with or without
-the power; or a call of the disk fails. The run is resumed until nothing is in its way, and then the checker
-looks at the world, the journal and the home.
+A seed makes a plan, tools that fail or dawdle, people who lock, unlock, decide and edit at any time, and a
+fault: the process dies before or after a call of the disk, a transaction of the home or an effect, with or
+without the power; or a call of the disk fails. The run is resumed until nothing is in its way, and then the
+checker looks at the world, the journal and the home.
 """
 
 import gc

@@ -7,6 +7,7 @@ way and, the other way, what only the scribe's audit finds and why it had to sto
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,8 @@ CHECK_EVERY = 1024
 GIVE_WAY_EVERY = 16
 """Lines after which the scribe lets the system's threads go first; they take it 0.2 ms. Without that what
 ends an fsync of the run may wait until the scribe's slice of time is over, some ms, whatever its niceness."""
+FOR_THE_RUN = (signal.SIGINT, signal.SIGTERM)
+"""Signals that ask a run to end, whoever else of its processes they are sent to."""
 _give_way = getattr(os, "sched_yield", lambda: None)  # macOS has none
 _CHUNK = 1 << 20
 _WORDS = 1 << 12
@@ -56,16 +59,19 @@ class ScribeSink:
         self._said: list[bytes] = []
         self._closed = False
         paths = os.pathsep.join(path or os.curdir for path in sys.path)
+        # The scribe keeps what is blocked here from its first moment on, and ends when the run does.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_RUN)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own code in our own Python
                 [sys.executable, "-c", _CHILD, str(folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": paths},
-                process_group=0,  # a Ctrl-C is for the run, which then says that it is over
             )
         except OSError as problem:
             raise self._gone(f"cannot be started: {problem}") from problem
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
 

@@ -1,6 +1,7 @@
 """The scribe: a real process that writes what the run's own process would have written."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -142,10 +143,18 @@ def test_a_run_that_is_over_before_its_scribe_begins_gets_all_its_outputs(tmp_pa
     assert {name: (journal.folder / name).read_bytes() for name in OUTPUTS} == project(story.records())
 
 
-def test_a_ctrl_c_does_not_reach_it_however_soon_it_comes(journal: FileJournal) -> None:
-    sink = ScribeSink(journal.folder)
-    assert os.getpgid(sink._process.pid) == sink._process.pid != os.getpgrp()
-    sink.drop()
+@pytest.mark.parametrize("number", scribe.FOR_THE_RUN)
+def test_what_asks_a_run_to_end_does_not_end_its_scribe(journal: FileJournal, number: signal.Signals) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    sink, story = ScribeSink(journal.folder), told()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    sink._process.send_signal(number)  # it has hardly begun
+    write(journal, sink, story)
+    log = journal.folder / "tool_execution_log.jsonl"
+    until(lambda: log.exists() and log.read_bytes())
+    sink._process.send_signal(number)
+    sink.close()
+    assert {name: (journal.folder / name).read_bytes() for name in OUTPUTS} == project(story.records())
 
 
 def test_it_gives_way_every_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
