@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from buddy import BadInput, ExecutionConfig, Harness, Mode, Preview, Restored, Risk, ToolError, tool, wiring
 from buddy.engine.plans import PlanState
+from buddy.journal.events import Intent
 from buddy.model.outcome import CallResult, StepStatus
 from e2e import some_runs as runs
 from e2e import some_tools
@@ -98,6 +100,22 @@ def test_a_call_by_another_name_than_a_name_is_refused(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert some_tools.noted("put") == []
+
+
+class Name(str):
+    """As those of numpy and of some enums are."""
+
+
+def test_names_and_confidences_of_other_classes_are_told_as_plain_ones(tmp_path: Path) -> None:
+    async def main() -> StepStatus:
+        async with harness(tmp_path) as desk:
+            call = desk.call(Name("agent"), Name("put"), PUT, confidence=Decimal("0.95"), call_id=Name("c"))  # type: ignore[arg-type]
+            return (await call).status
+
+    assert asyncio.run(main()) is StepStatus.SUCCEEDED
+    [intent] = runs.records(tmp_path / "out", Intent)
+    assert (intent.event.agent, intent.event.tool, intent.event.confidence) == ("agent", "put", 0.95)
+    assert runs.wrong(tmp_path / "out") == []
 
 
 @pytest.mark.parametrize("restart", [False, True])

@@ -314,8 +314,16 @@ def lone_call_problems(agent: Any, tool: Any, call_id: Any, confidence: Any) -> 
             yield f"{name}: expected 1 to {LONGEST_ID} characters, found {len(value)}"
         elif not value.isprintable():
             yield f"{name}: expected no control or invisible characters, found {shown(value)}"
-    if confidence is not None and not (isinstance(confidence, int | float) and 0.0 <= confidence <= 1.0):
+    if confidence is not None and not _is_fraction(confidence):
         yield f"confidence: expected a number from 0 to 1, found {shown(confidence)}"
+
+
+def _is_fraction(value: Any) -> bool:
+    """Whether a value is a number of any kind, as of `decimal` or numpy, from 0 to 1; a text is none."""
+    try:
+        return hasattr(type(value), "__float__") and 0.0 <= float(value) <= 1.0
+    except (ArithmeticError, TypeError, ValueError):
+        return False
 
 
 def _is_id(name: str) -> bool:

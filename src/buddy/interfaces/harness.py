@@ -134,13 +134,14 @@ class Harness:
             raise BadInput(problems)
         if self._calls is None:
             self._calls = await self._session().open_calls(self._granted_by)
-        name = call_id or self._calls.new_id()
+        name = _plain(call_id) if call_id else self._calls.new_id()
         step = Step(
             step_id=name,
-            tool=tool,
-            agent=agent,
+            tool=_plain(tool),
+            agent=_plain(agent),
             args=wiring.json_object(args or {}, f"call {name}"),
-            confidence=None if confidence is None else float(confidence),  # 1 would be told as another number
+            # 1, or a number of another kind, would be told otherwise.
+            confidence=None if confidence is None else float(confidence),
             repeat=repeat,
         )
         return await self._calls.desk.call(step)
@@ -165,3 +166,8 @@ class Harness:
 
 def _listed(plans: Any) -> Sequence[Any]:
     return plans if isinstance(plans, list | tuple) else [plans]
+
+
+def _plain(text: str) -> str:
+    """Return a text as the journal holds it, also where it is a member of an enum or of another subclass."""
+    return str.__str__(text)

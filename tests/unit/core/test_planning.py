@@ -1,3 +1,5 @@
+from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -401,6 +403,13 @@ def test_an_entry_of_a_document_made_in_python_is_resolved_like_any_other() -> N
         (("a", "crm.update", None, None), []),
         (("a", "crm.update", "c", 1), []),
         (("a", "crm.update", "c", 0.5), []),
+        (("a", "crm.update", "c", Decimal("0.5")), []),
+        (("a", "crm.update", "c", Fraction(1, 2)), []),
+        (
+            ("a", "t", "c", Decimal("sNaN")),
+            ["confidence: expected a number from 0 to 1, found Decimal('sNaN')"],
+        ),
+        (("a", "t", "c", 1j), ["confidence: expected a number from 0 to 1, found 1j"]),
         (("a", "crm.update", "", 0.5), ["call_id: expected 1 to 256 characters, found 0"]),
         (("a", "x" * 257, None, 0.5), ["tool: expected 1 to 256 characters, found 257"]),
         (("a", "t", "c[1]#2", 0.5), []),
@@ -409,7 +418,7 @@ def test_an_entry_of_a_document_made_in_python_is_resolved_like_any_other() -> N
         ((None, 5, "c", 0.5), ["agent: expected a text, found None", "tool: expected a text, found 5"]),
         (("a", "t", "c", 1.5), ["confidence: expected a number from 0 to 1, found 1.5"]),
         (("a", "t", "c", float("nan")), ["confidence: expected a number from 0 to 1, found nan"]),
-        (("a", "t", "c", "high"), ["confidence: expected a number from 0 to 1, found 'high'"]),
+        (("a", "t", "c", "0.5"), ["confidence: expected a number from 0 to 1, found '0.5'"]),
     ],
 )
 def test_a_call_that_stands_in_no_plan_is_looked_at_as_well(call: tuple[Any, ...], told: list[str]) -> None:

@@ -62,6 +62,7 @@ _FLAGS = {
     "assignment_strategy": "--strategy",
 }
 _TEXTS = (msgspec.inspect.StrType, msgspec.inspect.EnumType, msgspec.inspect.LiteralType)
+_PLAIN = (str, bool, int, float, type(None))
 _SUM_TOLERANCE = 1e-9
 
 
@@ -281,7 +282,8 @@ def _foreign(value: Any, place: str) -> Iterator[str]:
         case str() if any("\ud800" <= one <= "\udfff" for one in value):
             yield f"{place}: expected Unicode text, found {shown(value)}"
         case str() | bool() | int() | float() | None:
-            return
+            if type(value) not in _PLAIN:
+                yield f"{place}: expected a plain value, found {shown(value)} of type {type(value).__name__}"
         case _:
             yield f"{place}: expected a text, number, boolean, list or table, found {shown(value)}"
 

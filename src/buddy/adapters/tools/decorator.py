@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from copy import deepcopy
 from functools import partial
 from types import CoroutineType
 from typing import Any, TypeVar, overload
@@ -184,7 +183,7 @@ class Tool(ContractTool):
         found = self._handlers.get("undo")
         if found is None:
             return await super().undo(call, result)
-        restored = await self._call(found, partial(found.function, _own(call), deepcopy(result)))
+        restored = await self._call(found, partial(found.function, _own(call), msgspec.to_builtins(result)))
         if restored is None:
             return Restored()
         if not isinstance(restored, Restored):

@@ -414,3 +414,14 @@ def test_settings_made_in_python_are_checked_as_those_of_a_file() -> None:
         "ExecutionConfig: health_weights.success_rate",
         "ExecutionConfig: max_retries",
     ]
+
+
+class Word(str):
+    """A text that the journal cannot hold."""
+
+
+def test_settings_of_other_classes_are_refused() -> None:
+    with pytest.raises(BadConfig) as caught:
+        settings.check(ExecutionConfig(approvals=Word("exit"), mode=Mode.LIVE))
+    told = "ExecutionConfig: approvals: expected a plain value, found 'exit' of type Word"
+    assert caught.value.problems == (told,)
