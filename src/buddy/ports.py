@@ -362,7 +362,7 @@ class Secrets(Protocol):
 
 
 class PlanSource(Protocol):
-    """The plans of a run, read again each time they are asked for."""
+    """The plans of a run; several are read again each time they are asked for, so that none is held."""
 
     def plans(self) -> Iterator[Plan]:
         """Yield the plans in order."""

@@ -158,7 +158,7 @@ async def carry_out(
 
     Args:
         run: what the parts of the run share; its journal has begun.
-        source: the plans, read once more.
+        source: the plans, which are read once more where there are several.
         known: what the survey found.
         again: a fresh detector, for the schedules of the plans.
         past: what an earlier part of the run left, when it is resumed.

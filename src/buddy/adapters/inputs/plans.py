@@ -114,7 +114,7 @@ class PlanFiles:
         """
         tally = _Tally()
         digests: list[InputDigest] = []
-        self._inputs = []
+        self._inputs, self._scan, self._only = [], None, None
         if not self._paths:
             tally.refuse(BadInput("inputs: expected at least one file of plans, found none"))
         for number, path in enumerate(self._paths):
@@ -155,6 +155,7 @@ class PlanFiles:
         """Check every plan of an input; returns the SHA-256 of its bytes."""
         if not source.fleet:
             return _examine(source, tally)
+        tally.only = None
         plan, digest = self._fleet(source)
         tally.add(plan, source.label)
         return digest
@@ -227,6 +228,7 @@ def _examine(source: _Input, tally: _Tally) -> str:
     found = False
     for place, default_id, data in _documents(source, digest):
         found = True
+        tally.only = None  # here, or it would be held beside the next one
         try:
             tally.add(planning.plan_of(parsing.plan_document(data, place), place, default_id), place)
         except BadInput as problem:

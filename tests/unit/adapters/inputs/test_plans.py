@@ -294,6 +294,29 @@ def test_the_only_plan_is_read_once_whatever_its_file_holds_later() -> None:
     assert ids(source) == ["q"]
 
 
+def test_a_scan_that_fails_leaves_nothing_of_the_one_before() -> None:
+    source = PlanFiles([write("plan.jsonl", line("p"))])
+    source.scan()
+    write("plan.jsonl", b"{}}")
+    refusal(source)
+    with pytest.raises(BadInput):
+        list(source.plans())
+
+
+def test_the_first_of_two_plans_is_not_held_while_the_second_is_read() -> None:
+    plan = {f"s{number}": {"agent": "x", "args": {"key": f"{number}"}} for number in range(3_000)}
+    peaks = []
+    for names in (["a"], ["a", "b"]):
+        paths = [write(f"{name}.json", line(name, steps=plan)) for name in names]
+        tracemalloc.start()
+        try:
+            PlanFiles(paths).scan()
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
 def test_many_plans_are_not_held_in_memory() -> None:
     write("many.jsonl", *(line(f"p{number}", meta={"text": "x" * 10_000}) for number in range(500)))
     source = PlanFiles(["many.jsonl"])
