@@ -10,7 +10,7 @@ from buddy.adapters.home import approvals, ledger, runs, times
 from buddy.adapters.journal import file as journal_file
 from buddy.core import gate
 from buddy.core.duplicates import ActionIndex
-from buddy.engine.climb import Climb
+from buddy.engine import asking
 from buddy.engine.limits import Claims
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past
@@ -87,25 +87,13 @@ def _time_of_the_home_set_back() -> AbstractContextManager[Any]:
     return patch.object(times, "advance", lambda connection, now: now)
 
 
-def _rehearsed_taken_for_planned() -> AbstractContextManager[Any]:
-    begin = Climb.__init__
-
-    def begun(climb: Climb, *args: Any, **more: Any) -> None:
-        begin(climb, *args, **more)
-        known = climb.plan.rehearsed.get(climb.step_id)
-        if known is not None and climb.args is climb.step.args:
-            climb.digest = known.digest
-
-    return patch.object(Climb, "__init__", begun)
-
-
 MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "an intent is not on the disk before its call": _intents_not_synced,
     "an outcome is not on the disk before anybody goes on": lambda: _at_once("durable"),
     "an outcome is in no file before its agent goes on": lambda: _at_once("ride"),
     "nobody is asked": lambda: patch.object(gate, "approval_reasons", lambda facts: ()),
     "an approval is not consumed": lambda: patch.object(approvals, "consume", lambda *args: None),
-    "a call goes by the digest of what was rehearsed last": _rehearsed_taken_for_planned,
+    "a yes to other arguments is one to these": lambda: patch.object(asking, "_edit", lambda approval: None),
     "nothing is claimed": _unclaimed,
     "duplicates are made": _duplicates_made,
     "two processes may have a journal": lambda: patch.object(journal_file.fcntl, "flock", lambda *args: None),

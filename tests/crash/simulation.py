@@ -266,11 +266,10 @@ class Simulation:
                 kind = self.rng.choice(("kill", "kill", "power", "power", "EIO", "ENOSPC"))
                 at = self.rng.randint(1, self.rng.choice(POINTS))
                 self.part(Fault(at, kind, self.rng.choice((0.0, 0.4, 1.0))))
-            chance = self.rng.random()
-            if chance < 0.1 and self._begun():
+            if self.rng.random() < 0.1 and self._begun():
                 self._tamper()
                 return self.outcome
-            if chance < 0.2 and self._begun() and not self._behind:
+            if self._begun() and not self._behind:
                 self._put_older_copy_back()
             self._end()
         finally:
@@ -357,7 +356,9 @@ class Simulation:
         journal, number = self.out / "journal.jsonl", begun[-1]["seq"]
         whole = journal.read_bytes()
         journal.write_bytes(b"".join(whole.splitlines(keepends=True)[: number - 1]))
+        faults = self.outcome.faults
         self.part(NOTHING)
+        self.outcome.faults = faults
         if self.outcome.exit is not None:
             self.outcome.wrong.append(f"older: went on with a journal that was cut off before line {number}")
         journal.write_bytes(whole)

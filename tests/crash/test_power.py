@@ -10,8 +10,8 @@ from crash import many
 from crash.machine import Fault
 from crash.simulation import Stand
 
-SEED = 535
-"""Of a run with retries, approvals, a lock and undos, which goes on twice."""
+SEED = 2069
+"""Of a run with retries, approvals, an edit, a lock and undos, which goes on twice."""
 PARTS = 3
 AT_ONCE = 150
 """Points that are looked at before it is known whether the part was over by then."""
@@ -44,6 +44,7 @@ def test_the_run_has_what_a_loss_could_hurt() -> None:
     kinds = {event["type"] for event in told}
     assert {"undo", "approval_decided", "lock", "run_resumed"} <= kinds
     assert any(event["type"] == "intent" and event.get("attempt", 1) > 1 for event in told)
+    assert any(event["type"] == "approval_requested" and event["request"]["supersedes"] for event in told)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from buddy import wiring
-from buddy.core.planning import lone_call_problems
+from buddy.core.lone_calls import lone_call_problems
 from buddy.errors import BadInput
 from buddy.model.config import ExecutionConfig
 from buddy.model.outcome import CallResult
