@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from buddy.core.approvals import binding, differences
+from buddy.core.canonical import canonical
 from buddy.engine.plans import PlanState
 from buddy.engine.run import Run
 from buddy.journal.events import ApprovalDecided, ApprovalRequested
@@ -87,8 +88,7 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
     # What a person is shown may rest on anything that has happened.
     run.flush()
     wanted = question.binding()
-    known = plan.approvals.get(question.step_id)
-    approval = run.home.approval(known, run.clock.now()) if known else None
+    approval = _last(run, plan, question.step_id)
     same = approval is not None and approval.request.agent == question.agent
     if same and approval is not None and approval.request.binding == wanted:
         if approval.state is ApprovalState.PENDING:
@@ -97,7 +97,7 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
     if approval is not None and approval.state in _FINAL:
         return _answer(run, plan, approval)
     edited = _edit_in_force(run, approval)
-    if edited is not None and plan.edited.get(question.step_id) != edited:
+    if edited is not None and canonical(edited) != canonical(question.args) and not question.fan_out:
         plan.edited[question.step_id] = edited
         return Edited(edited)
     request = _request(run, plan, question, wanted, approval)
@@ -120,38 +120,41 @@ async def _asked_again(run: Run, approval: Approval, confidence: float | None) -
     return run.home.vote(approval.request.approval_id, vote, run.clock.now())
 
 
-def put_back(run: Run, plan: PlanState, step_id: str, approval_id: str) -> None:
-    """Put back what was asked last about a call, and the arguments that a person wants instead of its own.
+def take_up_edit(run: Run, plan: PlanState, step_id: str) -> None:
+    """Note the arguments that a person agreed to in place of those of a call that was asked about before.
 
     Args:
         run: whose home knows the requests.
         plan: of the call.
         step_id: of the call.
-        approval_id: of the last request about it.
     """
-    plan.approvals[step_id] = approval_id
-    approval = run.home.approval(approval_id, run.clock.now())
+    approval = _last(run, plan, step_id)
     edited = _edit_in_force(run, approval)
     # Those of a fan-out are a list, and cannot be edited.
     if edited is not None and approval is not None and isinstance(approval.request.args, dict):
         plan.edited[step_id] = edited
 
 
+def refusal(run: Run, plan: PlanState, step_id: str) -> Refused | None:
+    """Return why a call that was asked about before need not be looked at any more: a no, or no answer."""
+    approval = _last(run, plan, step_id)
+    if approval is None or approval.state not in _FINAL:
+        return None
+    answer = _answer(run, plan, approval)
+    return answer if isinstance(answer, Refused) else None
+
+
+def _last(run: Run, plan: PlanState, step_id: str) -> Approval | None:
+    known = plan.approvals.get(step_id)
+    return run.home.approval(known, run.clock.now()) if known else None
+
+
 def _edit_in_force(run: Run, approval: Approval | None) -> dict[str, object] | None:
-    edited = _edit(approval)
-    return _edit_before(run, approval) if edited is None else edited
-
-
-def _edit(approval: Approval | None) -> dict[str, object] | None:
-    return None if approval is None or approval.state is not ApprovalState.APPROVED else _edit_of(approval)
-
-
-def _edit_of(approval: Approval) -> dict[str, object] | None:
-    return next((vote.edited_args for vote in reversed(approval.votes) if vote.edited_args is not None), None)
-
-
-def _edit_before(run: Run, approval: Approval | None) -> dict[str, object] | None:
-    """Return the edit that led to a request."""
+    """Return the last arguments that people agreed to in place of those that they were asked about."""
+    if approval is not None and approval.state is ApprovalState.APPROVED:
+        edited = _edit_of(approval)
+        if edited is not None:
+            return edited
     while approval is not None and approval.request.supersedes is not None:
         approval = run.home.approval(approval.request.supersedes, run.clock.now())
         agreed = approval is not None and len(approval.votes) >= approval.request.quorum
@@ -161,12 +164,22 @@ def _edit_before(run: Run, approval: Approval | None) -> dict[str, object] | Non
     return None
 
 
+def _edit_of(approval: Approval) -> dict[str, object] | None:
+    """Return what a request is voted for last that it does not ask for; where there is that, it has no yes.
+
+    Compared as the journal holds it, where 1, 1.0 and true are three values.
+    """
+    asked = canonical(approval.request.args)
+    others = (vote.edited_args for vote in reversed(approval.votes) if vote.edited_args is not None)
+    return next((edited for edited in others if canonical(edited) != asked), None)
+
+
 def _answer(run: Run, plan: PlanState, approval: Approval) -> Answer:
     request = approval.request
     if approval.state is ApprovalState.PENDING:
         return Waiting(request.approval_id, f"waits for a person: {'; '.join(request.reasons)}")
-    edited = _edit(approval)
-    if edited is not None and edited != request.args:
+    edited = _edit_of(approval) if approval.state is ApprovalState.APPROVED else None
+    if edited is not None:
         plan.edited[request.step_id] = edited
         return Edited(edited)
     voters = [vote.by for vote in approval.votes]
@@ -204,7 +217,7 @@ def _request(
     preview = question.previews[0] if question.previews and not question.fan_out else None
     changed: tuple[str, ...] = ()
     if previous is not None:
-        if previous.args != question.args:
+        if canonical(previous.args) != canonical(question.args):
             changed = ("the arguments are different",)
         if previous.agent != question.agent:
             changed = (*changed, f"agent {question.agent} is to act instead of {previous.agent}")

@@ -14,7 +14,17 @@ from buddy.core.gate import Grant
 from buddy.core.ladder import Trigger
 from buddy.core.simulation import draw
 from buddy.engine import gating, live, rungs
-from buddy.engine.asking import Answer, Edited, Granted, Question, Refused, Waiting, ask
+from buddy.engine.asking import (
+    Answer,
+    Edited,
+    Granted,
+    Question,
+    Refused,
+    Waiting,
+    ask,
+    refusal,
+    take_up_edit,
+)
 from buddy.engine.ending import Ending
 from buddy.engine.plans import PlanState, Rehearsed
 from buddy.engine.records import writable
@@ -71,9 +81,11 @@ class Climb:
         self.tool: ToolRuntime | None = plan.tools.get(self.step.tool)
         self.contract: ToolContract | None = self.tool.contract if self.tool else None
         self.handlers = self.tool.handlers if self.tool else frozenset[str]()
-        self.args = plan.edited.get(step_id, args)
+        if step_id in plan.approvals:
+            take_up_edit(run, plan, step_id)
+        edited = plan.edited.get(step_id)
+        self.args, self.problem = (args, problem) if edited is None else (edited, "")
         self.digest = run.digest(self.step.tool, writable(self.args, self.step.args))
-        self.problem = problem
         self.group = group
         self.passed: Mode | None = None
         self.preview: Preview | None = None
@@ -120,6 +132,9 @@ class Climb:
         refused = self.plan.refused(self.place)
         if refused is not None:
             return self.settle(StepStatus.ABORTED, refused.rule, refused.reason)
+        closed = self._closed()
+        if closed is not None:
+            return closed
         if not self.is_rehearsed():
             final = gating.top(self) if self.run.config.mode is Mode.MOCK else None
             ending = await rungs.mock(self, rehearsal=self.run.config.mode is not Mode.MOCK, final=final)
@@ -138,6 +153,18 @@ class Climb:
         if self.contract is not None and self.contract.writes:
             return await live.write(self, limit)
         return await live.read(self, limit)
+
+    def _closed(self) -> Ending | None:
+        """Come to rest where what happened before leaves nothing to look at."""
+        if self.plan.repeats.get(self.step_id, self.digest) != self.digest:
+            # Under its key it would be taken for the one that may have happened.
+            reason = "it had other arguments, so 'buddy resolve' has to say first whether it did"
+            return self.settle(StepStatus.HELD, "live", reason)
+        if self.step_id in self.plan.approvals and gating.approval_reasons(self):
+            answer = refusal(self.run, self.plan, self.step_id)
+            if answer is not None:
+                return self.settle(StepStatus.ABORTED, "approval", answer.reason)
+        return None
 
     def _is_probe(self) -> bool:
         """Whether every open breaker on this call may be closed by its DRY_RUN."""

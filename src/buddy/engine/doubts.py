@@ -42,7 +42,7 @@ async def _call(run: Run, plan: PlanState, doubt: Doubt) -> None:
     done, tool = doubt.done, plan.tools.get(doubt.done.tool)
     if doubt.repeatable:
         # Told all the same: the call may never be made again, where the plan has stopped by now.
-        plan.repeats.add(done.step_id)
+        plan.repeats[done.step_id] = done.digest
         if not doubt.told:
             _lost(run, plan, doubt, "Buddy stopped during the call, which may be made again")
         return

@@ -298,7 +298,7 @@ async def _settle(climb: Climb, contract: ToolContract, answer: Any) -> Ending |
     await climb.run.durable()
     if again is not None:
         if open_end:
-            climb.plan.repeats.add(climb.step_id)
+            climb.plan.repeats[climb.step_id] = climb.digest
         return again
     if probes:
         return await probe(climb, contract, found)

@@ -32,7 +32,7 @@ async def succeed(
 ) -> Ending:
     """Record that a live call did what it should."""
     assert climb.tool is not None
-    climb.plan.repeats.discard(climb.step_id)
+    climb.plan.repeats.pop(climb.step_id, None)
     warning = climb.tool.check_result(result)
     ended = record_outcome(
         climb,
@@ -140,7 +140,7 @@ async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Endin
         reason = f"{error.message}; 'buddy resolve' records what a person finds out"
         return climb.settle(StepStatus.UNKNOWN, "live", reason)
     status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
-    climb.plan.repeats.discard(climb.step_id)
+    climb.plan.repeats.pop(climb.step_id, None)
     found_out = climb.run.record(
         Resolved(
             plan=climb.plan.plan_id,

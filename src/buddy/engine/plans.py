@@ -99,7 +99,7 @@ class PlanState:
         self.doubts: list[Doubt] = []
         self.undo_doubts: list[Done] = []
         self.undo_lost: set[str] = set()
-        self.repeats: set[str] = set()
+        self.repeats: dict[str, str] = {}
         self.unsettled = size
         self.running = 0
         self._findings = findings

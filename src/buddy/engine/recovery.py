@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from buddy.core.catalogue import resources_of
 from buddy.core.rollback import RESTORED, Done
-from buddy.engine import asking
 from buddy.engine.doubts import TRIGGER
 from buddy.engine.fanout import worst
 from buddy.engine.plans import Doubt, PlanState, Rehearsed
@@ -272,7 +271,7 @@ class Past:
             return False
         for (plan, name), approval in self.approvals.items():
             if plan == state.plan_id:
-                asking.put_back(run, state, name, approval)
+                state.approvals[name] = approval
         for name, agent in self.assigned.get(state.plan_id, {}).items():
             own = state.schedule.index[name]
             state.schedule.steps[own] = replace(state.schedule.steps[own], agent=agent)
@@ -299,7 +298,7 @@ class Past:
         step = self.plans[state.plan_id][name]
         approval = self.approvals.get((state.plan_id, name))
         if approval is not None:
-            asking.put_back(run, state, name, approval)
+            state.approvals[name] = approval
         self._put_step(state, run, 0, name, step)
         state.results[0] = None if step.result is UNSET else step.result
         self._put_call(state, 0, name, step)

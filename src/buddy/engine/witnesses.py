@@ -142,7 +142,7 @@ class Approvals:
         elif isinstance(event, Intent | Rung) and event.approval is not None and self._is_let_through(event):
             action = f"{event.plan}/{event.step}"
             self._consumed.add((event.approval, action))
-            yield from self._against(record, event.approval, partial(_not_consumed, action))
+            yield from self._against(record, event.approval, partial(_no_yes, action))
 
     def _meet(self, contracts: Iterable[ToolContract]) -> None:
         for contract in contracts:
@@ -202,3 +202,14 @@ def _other_decision(event: ApprovalDecided, kept: Approval) -> str:
 
 def _not_consumed(action: str, kept: Approval) -> str:
     return "" if action in kept.consumed_by else f"the home never let {action} consume it"
+
+
+def _no_yes(action: str, kept: Approval) -> str:
+    """Say why an action had no yes: it consumed none, or one of the votes was for other arguments."""
+    if wrong := _not_consumed(action, kept):
+        return wrong
+    asked = _encoder.encode(kept.request.args)
+    for vote in kept.votes:
+        if vote.edited_args is not None and _encoder.encode(vote.edited_args) != asked:
+            return f"{vote.by} agreed to other arguments"
+    return ""

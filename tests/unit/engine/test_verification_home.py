@@ -158,6 +158,10 @@ HOME_SAYS: dict[str, tuple[Callable[[Case], None], set[str]]] = {
         change_approval("a1", votes=(Vote(by="ada", approve=False, at=at(0)),)),
         {"approval_differs"},
     ),
+    "they voted for other arguments": (
+        change_approval("a1", votes=(Vote(by="ada", approve=True, at=at(0), edited_args={"to": "zoe"}),)),
+        {"approval_differs"},
+    ),
     "it was not consumed": (change_approval("a1", consumed_by=()), {"approval_differs"}),
     "another step consumed it": (change_approval("a1", consumed_by=("p/fill",)), {"approval_differs"}),
     "one more step consumed it": (
