@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -169,22 +170,26 @@ def test_a_signal_while_modules_are_imported_is_one_line(module: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "buddy: interrupted\n")
 
 
-def interrupted_in(place: str, name: str) -> subprocess.CompletedProcess[str]:
-    """Run with a SIGINT at the moment at which a function of a run's start is called."""
+def interrupted_in(
+    place: str, name: str, *, times: int = 1, stderr: int | IO[str] = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    """Run with a SIGINT, or several, at the moment at which a function of a run's start or end is called."""
     code = f"""
 import os, signal, sys
 from buddy.interfaces.cli.main import main
 from buddy.wiring import session
 whole = session.{place}.{name}
 def interrupted(*args):
-    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range({times}):
+        os.kill(os.getpid(), signal.SIGINT)
     return whole(*args)
 session.{place}.{name} = interrupted
 sys.exit(main())
 """
     return subprocess.run(
         [sys.executable, "-c", code, *RUN, "--tools", "tools.py"],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         timeout=30,
         check=False,
@@ -210,6 +215,23 @@ def test_a_signal_while_a_run_begins_says_how_it_goes_on(place: str, name: str) 
     assert wiring.resume("out", ["tools.py"], by="ada").exit_code == 0
     assert effects() == ["begin one", "end one"]
     assert not wiring.verify("out").violations
+
+
+def test_a_run_that_cannot_say_that_it_was_interrupted_is_told_by_its_journal() -> None:
+    plan("one")
+    with Path("/dev/full").open("w") as full:
+        assert interrupted_in("FileJournal", "create", stderr=full).returncode
+    assert wiring.resume("out", ["tools.py"], by="ada").exit_code == 0
+    assert effects() == ["begin one", "end one"]
+
+
+def test_a_second_signal_ends_a_process_that_closes_its_run() -> None:
+    plan("one")
+    done = interrupted_in("Session", "_rest", times=2)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("ALERT SIGINT: the process ends at once, as in a crash; `buddy resume out")
+    assert wiring.resume("out", ["tools.py"], by="ada").exit_code == 0
+    assert effects() == ["begin one", "end one"]
 
 
 def test_a_signal_when_a_run_is_over_changes_nothing() -> None:

@@ -15,11 +15,13 @@ class Interrupt:
     Attributes:
         reason: who asked, empty where nobody did.
         acting: live calls and undos whose intent is durable and whose outcome is not in the file yet.
+        closed: the run is over, and there is nothing left to stop.
     """
 
     def __init__(self) -> None:
         self.reason = ""
         self.acting = 0
+        self.closed = False
         self._changed = asyncio.Event()
 
     def ask(self, reason: str) -> None:

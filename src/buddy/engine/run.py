@@ -374,6 +374,7 @@ class Run:
 
     def close(self) -> None:
         """Write what can only be written at the end and let go of the run's folder."""
+        self.interrupt.closed = True
         with ExitStack() as last:
             # From the last to the first, each whatever becomes of the others.
             last.callback(self._hear)

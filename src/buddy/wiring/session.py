@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,6 @@ from buddy.adapters.journal import FileJournal, FileSink
 from buddy.adapters.people import Around, read_policy
 from buddy.adapters.system import EnvSecrets, RandomIds, RealClock, SeededIds, VirtualClock, run_virtual
 from buddy.adapters.system.collector import set_aside
-from buddy.adapters.system.signals import heeded
 from buddy.core.canonical import sha256
 from buddy.core.conflicts import Detector
 from buddy.engine import orchestrator
@@ -43,6 +42,7 @@ from buddy.projections.phrases import command
 from buddy.wiring.builtin import Loaded, with_policy_placed
 from buddy.wiring.calls import OpenCalls
 from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
+from buddy.wiring.interrupts import heeding
 from buddy.wiring.offered import close_windows, without_credentials
 from buddy.wiring.signing import Seal, placed
 
@@ -208,13 +208,13 @@ class Session:
     async def _to_the_end(
         self, run: Run, store: SqliteHome, folder: Path, work: Coroutine[Any, Any, int]
     ) -> RunResult:
-        state = "stopped"
-        async with self._heeded(run, folder) if self.heeds_signals else nullcontext():
+        state, again = "stopped", self.again(str(folder))
+        async with heeding(run, again, self.interaction.alert) if self.heeds_signals else nullcontext():
             try:
                 code = await work
                 state = "held" if code in (orchestrator.EXIT_HELD, orchestrator.EXIT_UNKNOWN) else "finished"
             except Interrupted as stopped:
-                raise Interrupted(f"{stopped}; `{self.again(str(folder))}` goes on") from stopped
+                raise Interrupted(f"{stopped}; `{again}` goes on") from stopped
             finally:
                 self._rest(run, store, folder, state)
                 await close_windows(run.run_id)
@@ -228,19 +228,6 @@ class Session:
             summary=summary,
             fleet=fleet_summary(folder),
         )
-
-    def _heeded(self, run: Run, folder: Path) -> AbstractAsyncContextManager[None]:
-        def stop(name: str) -> None:
-            run.interrupt.ask(name)
-            calls = "1 live call" if run.interrupt.acting == 1 else f"{run.interrupt.acting} live calls"
-            told = f"{name}: nothing more is begun, {calls} may end"
-            self.interaction.alert(f"{told}; a second signal ends the process at once")
-
-        def leave(name: str) -> None:
-            again = self.again(str(folder))
-            self.interaction.alert(f"{name}: the process ends at once, as in a crash; `{again}` goes on")
-
-        return heeded(stop, leave)
 
     def _rest(self, run: Run, store: SqliteHome, folder: Path, state: str) -> None:
         """Close a run, have the home keep where it ends, and sign that."""

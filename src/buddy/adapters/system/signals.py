@@ -32,25 +32,26 @@ async def heeded(ask: Callable[[str], object], leave: Callable[[str], object]) -
     loop = asyncio.get_running_loop()
     asked = False
 
-    def heard(name: str) -> None:
+    def heard(number: int, frame: object = None) -> None:
         nonlocal asked
+        name = signal.Signals(number).name
         if asked:
             last_words = threading.Thread(target=leave, args=(name,), daemon=True)
             last_words.start()
             last_words.join(LAST_WORDS_S)
             os._exit(INTERRUPTED)
         asked = True
-        ask(name)
+        loop.call_soon_threadsafe(ask, name)
 
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, heard, number.name)
+    # Not the loop's own handlers, which would not be called while it is busy, as when a run is closed.
+    before = [(number, signal.signal(number, heard)) for number in _SIGNALS]
     try:
         if await _is_cancelled():
-            heard(signal.SIGINT.name)
+            heard(signal.SIGINT)
         yield
     finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+        for number, handler in before:
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 async def _is_cancelled() -> bool:
