@@ -18,7 +18,7 @@ Job = TypeVar("Job")
 Found = TypeVar("Found")
 Wrong = dict[str, list[str]]
 MEMORY = Path("/dev/shm")
-ENOUGH = 400
+ENOUGH = 2_000
 """Seeds in one of which what is taken out must be missed."""
 
 

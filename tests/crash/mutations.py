@@ -11,6 +11,7 @@ from buddy.adapters.journal import file as journal_file
 from buddy.core import gate
 from buddy.core.duplicates import ActionIndex
 from buddy.engine import asking
+from buddy.engine.climb import Climb
 from buddy.engine.limits import Claims
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past
@@ -93,7 +94,10 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "an outcome is in no file before its agent goes on": lambda: _at_once("ride"),
     "nobody is asked": lambda: patch.object(gate, "approval_reasons", lambda facts: ()),
     "an approval is not consumed": lambda: patch.object(approvals, "consume", lambda *args: None),
-    "a yes to other arguments is one to these": lambda: patch.object(asking, "_edit", lambda approval: None),
+    "a yes to other arguments is one to these": lambda: patch.object(
+        asking, "_edit_of", lambda approval: None
+    ),
+    "a call in doubt is made again as another": lambda: patch.object(Climb, "_closed", lambda climb: None),
     "nothing is claimed": _unclaimed,
     "duplicates are made": _duplicates_made,
     "two processes may have a journal": lambda: patch.object(journal_file.fcntl, "flock", lambda *args: None),

@@ -115,6 +115,8 @@ class Simulation:
             sandboxes=Sandboxes(SandboxSettings()),
         )
         self.run_id = ""
+        # People are there, and the run waits for them.
+        self.waits = False
         # With the power the home may lose what it had not synced of the last calls.
         self._behind = False
         (folder / "home").mkdir(mode=0o700, parents=True)
@@ -193,7 +195,7 @@ class Simulation:
         return ExecutionConfig(
             mode=Mode.LIVE,
             output_dir=str(self.out),
-            approvals="exit",
+            approvals="wait" if self.waits else "exit",
             retry_strategy=RetryStrategy.LINEAR_BACKOFF,
             linear_base=0.1,
             max_retries=2,
@@ -205,6 +207,7 @@ class Simulation:
     def part(self, fault: Fault, *, alone: bool = False) -> None:
         """Run, or go on, until the end or the fault, with people around unless it is alone."""
         with self._process(fault):
+            self.waits = not alone and self.rng.random() < 0.5
             if not alone:
                 self.world.people(self)
             try:

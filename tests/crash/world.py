@@ -23,11 +23,12 @@ AGENTS = ("a", "b", "c")
 TOOLS = ("put", "blind", "send", "post", "log")
 ASKED = ("send", "post")
 """Tools for which a person is asked."""
-QUIRKS = ("large", "breaks", "cracks", "touchy breaks", "balks breaks")
+QUIRKS = ("large", "breaks", "cracks", "touchy breaks", "balks breaks", "telling", "telling breaks")
 """What a call may be, in words.
 
-It gives a `large` result; is `touchy`, so that a preview fails where its effect is there, or `balks`, so that
-another call does; `breaks` after its effect the first time, or `cracks` before it, and does not say which.
+It gives a `large` result; is `touchy`, so that a preview fails where its effect is there, `telling`, so
+that it shows it, or `balks`, so that another call does; `breaks` after its effect the first time, or
+`cracks` before it, and does not say which.
 """
 LARGE = "." * (BLOB_BYTES + 1)
 """What makes a result too large for a line of the journal."""
@@ -166,6 +167,10 @@ class World:
                 self._break_once(key)
             if kind in ASKED and self.agreed.get(step) != note:
                 self.wrong.append(f"nobody asked: {step} acted with '{note}', which nobody had approved")
+            if self.there(key) and self._notes[key] != note:
+                self.wrong.append(
+                    f"made again as another: {step} acted with '{self._notes[key]}' and '{note}'"
+                )
             self._happen(f"{kind} {key}")
             self._notes[key] = note
             self.standing.add(step)
@@ -221,8 +226,16 @@ class World:
         vote = Vote(by="eve", approve=approve, at=iso(now), edited_args=edited)
         home.vote(asked.approval_id, vote, now)
 
+    def _decide(self, home: SqliteHome, now: float, *, said: bool = False) -> None:
+        for approval in home.approvals(now, None, ApprovalState.PENDING):
+            if self.rng.random() < 0.7:
+                said = True
+                self.vote(home, approval.request, now, whim=True)
+        if said:
+            self.machine.keep(home)
+
     def people(self, simulation: Any) -> None:
-        """Have people lock, unlock and decide while the next part of the run goes on."""
+        """Have people lock, unlock and decide while the next part of the run goes on, or waits for them."""
         rng, folder = self.rng, simulation.folder
 
         async def meddle() -> None:
@@ -235,12 +248,11 @@ class World:
                     if rng.random() < 0.3:
                         said = True
                         home.set_lock(not home.lock_state().engaged, "eve", "a drill", now)
-                    for approval in home.approvals(now, None, ApprovalState.PENDING):
-                        if rng.random() < 0.7:
-                            said = True
-                            self.vote(home, approval.request, now, whim=True)
-                    if said:
-                        self.machine.keep(home)
+                    self._decide(home, now, said=said)
+            while simulation.waits and not self.machine.dead:
+                await asyncio.sleep(0.5)
+                with closing(SqliteHome(folder / "home")) as home:
+                    self._decide(home, simulation.clock.now())
 
         def alarm() -> int:
             with closing(SqliteHome(folder / "home")) as home:
@@ -320,7 +332,7 @@ def tools(world: World) -> list[Tool]:
             """Show the same whatever the note is."""
             world.look(ctx.step_id)
             world.mind("touchy" in quirk, key)
-            return Preview(changes=[thing, key])
+            return Preview(changes=[thing, key] + ["again"] * ("telling" in quirk and world.there(key)))
 
         if contract["undo"] != "none":
 
