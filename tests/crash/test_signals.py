@@ -55,6 +55,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def _heard() -> Iterator[None]:
+    """Have processes hear SIGINT also where the tests run in the background, without a terminal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def plan(*keys: str, agents: int = 1) -> None:
     steps = {
         key: {"tool": "put", "agent": f"a{place % agents}", "confidence": 0.95, "args": {"key": key}}
