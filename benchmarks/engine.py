@@ -55,9 +55,9 @@ class BareJournal:
                 waiter.set_result(None)
 
 
-async def bare(writers: int, calls: int, folder: Path) -> float:
-    """Return calls a second of the bare journal."""
-    journal = BareJournal(folder / f"bare-{writers}")
+async def bare(writers: int, calls: int, path: Path) -> float:
+    """Return calls a second of the bare journal, in a file of its own."""
+    journal = BareJournal(path)
     record = b"x" * 399 + b"\n"
 
     async def writer() -> None:
@@ -150,11 +150,11 @@ def main() -> None:
                 place = folder / f"{agents}-{turn}"
                 place.mkdir()
                 os.environ["BUDDY_HOME"] = str(place / "home")
-                before = asyncio.run(bare(agents, calls * 4, place))
+                before = asyncio.run(bare(agents, calls * 4, place / "bare-before"))
                 gc.collect()
                 live = through_buddy(agents, calls, "LIVE", place)
                 # On both sides of what is held against it: the disk changes from one moment to another.
-                reference = (before + asyncio.run(bare(agents, calls * 4, place))) / 2
+                reference = (before + asyncio.run(bare(agents, calls * 4, place / "bare-after"))) / 2
                 mock = through_buddy(agents, calls, "MOCK", place)
                 pairs.append((live / reference, live, mock, reference))
             pairs.sort()
