@@ -31,6 +31,10 @@ async def _(call: Call, result: object) -> Restored:
     note("undone")
     return Restored(verified=True)
 
+@tool(risk=Risk.LOW, effect="read")
+async def names() -> list[str]:
+    return ["bob", "eve"]
+
 @tool(risk=Risk.HIGH, effect="write", permissions=["m"], resources=["mail:{to}"])
 async def mail(to: Any) -> None:
     note("sent", repr(to))
@@ -107,6 +111,20 @@ def test_of_two_who_want_different_arguments_neither_has_agreed(tmp_path: Path, 
     vote(None, None)
     assert resume(tmp_path, tools) == 0
     assert some_tools.noted("sent") == [["'eve'"]]
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_a_vote_for_other_arguments_lets_no_item_of_a_fan_out_through(tmp_path: Path, tools: str) -> None:
+    steps = {
+        "r": {"tool": "names"},
+        "m": {"tool": "mail", "for_each": {"$from": "r"}, "args": {"to": {"$item": ""}}},
+    }
+    assert run(tmp_path, tools, steps) == 3
+    vote({"to": "zoe"})
+    for _ in range(2):
+        assert resume(tmp_path, tools) == 3
+    assert some_tools.noted("sent") == []
+    assert [one.consumed_by for one in runs.asked()] == [()]
     assert runs.wrong(tmp_path / "out") == []
 
 
