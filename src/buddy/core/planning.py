@@ -211,7 +211,8 @@ def _agent(document: PlanDocument, call: _Call, assigned: _Assigned, problems: l
     entry = document.steps.get(call.name)
     candidates = assigned.get(call.name, ())
     if entry is not None and entry.agent is not None:
-        if candidates and (len(candidates) > 1 or candidates[0] != entry.agent):
+        # That a step with an entry has several agents is a problem of its own, told of once.
+        if candidates and candidates[0] != entry.agent:
             problems.append(
                 f"steps.{named(call.name)}.agent: expected the agent of agent_assignments,"
                 f" {shown(candidates[0])}, found {shown(entry.agent)}"

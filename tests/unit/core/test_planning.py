@@ -393,3 +393,12 @@ def test_a_long_chain_of_dependencies_needs_no_stack() -> None:
 def test_an_entry_of_a_document_made_in_python_is_resolved_like_any_other() -> None:
     document = PlanDocument(steps={"a": StepDocument(agent="x")})
     assert planning.plan_of(document, "plan 1", "plan:1").steps == (Step(step_id="a", tool="a", agent="x"),)
+
+
+@pytest.mark.parametrize("assigned", [{"x": ("a", "a")}, {"x": ("a",), "y": ("a",)}])
+def test_a_step_that_is_assigned_twice_is_told_of_once(assigned: dict[str, tuple[str, ...]]) -> None:
+    document = PlanDocument(steps={"a": StepDocument(agent="x")}, agent_assignments=assigned)
+    with pytest.raises(BadInput) as caught:
+        planning.plan_of(document, "plan 1", "plan:1")
+    told = "plan 1: agent_assignments: step 'a' is assigned 2 times, expected once"
+    assert caught.value.problems == (told,)
