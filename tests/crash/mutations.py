@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from buddy.adapters.home import approvals, ledger, runs, times
@@ -22,6 +22,8 @@ from buddy.journal import codec
 from buddy.model.home import LockState
 from buddy.model.outcome import StepStatus
 from crash.machine import SimDisk
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -48,8 +50,8 @@ def _at_once(name: str) -> AbstractContextManager[Any]:
 
 
 def _unclaimed() -> AbstractContextManager[Any]:
-    async def take(claims: Claims, holder: str, wanted: object) -> None:
-        return
+    async def take(claims: Claims, holder: str, wanted: T) -> T:
+        return wanted
 
     return patch.multiple(Claims, take=take, give=lambda claims, holder: None)
 

@@ -65,9 +65,12 @@ def resources_of(contract: ToolContract, args: Mapping[str, Any]) -> tuple[str, 
     A template whose argument is missing, None or not resolved yet names nothing. Values other than text
     are written as canonical JSON.
     """
-    return tuple(
-        filled for parts in _compiled(contract.resources) if (filled := _fill(parts, args)) is not None
-    )
+    named = []
+    for parts in _compiled(contract.resources):
+        filled = _fill(parts, args)
+        if filled is not None:
+            named.append(filled)
+    return tuple(named)
 
 
 def claims_of(

@@ -14,12 +14,12 @@ from buddy.core.ladder import below
 from buddy.model.contract import ToolContract
 from buddy.model.decision import Ceiling, Decision, Denied, NeedsApproval, Run, Wait
 from buddy.model.fleet import TASK
-from buddy.model.mode import Mode, Risk
+from buddy.model.mode import DRY_RUN, LIVE, MOCK, Mode, Risk
 
 THRESHOLDS: dict[Risk, dict[Mode, float]] = {
-    Risk.LOW: {Mode.MOCK: 0.0, Mode.DRY_RUN: 0.50, Mode.LIVE: 0.70},
-    Risk.MEDIUM: {Mode.MOCK: 0.0, Mode.DRY_RUN: 0.65, Mode.LIVE: 0.80},
-    Risk.HIGH: {Mode.MOCK: 0.0, Mode.DRY_RUN: 0.80, Mode.LIVE: 0.85},
+    Risk.LOW: {MOCK: 0.0, DRY_RUN: 0.50, LIVE: 0.70},
+    Risk.MEDIUM: {MOCK: 0.0, DRY_RUN: 0.65, LIVE: 0.80},
+    Risk.HIGH: {MOCK: 0.0, DRY_RUN: 0.80, LIVE: 0.85},
 }
 """Confidence that a rung asks for, by risk; reached means >=."""
 
@@ -67,7 +67,7 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     contract: ToolContract | None
     runnable: bool = False
     has_preview: bool = True
-    mode: Mode = Mode.MOCK
+    mode: Mode = MOCK
     dry_run_only: bool = False
     environment: bool = False
     locked: str | None = None
@@ -93,24 +93,24 @@ def environment(f: Facts) -> Limit:
     """`DRY_RUN=true` in the environment keeps everything at MOCK."""
     if not f.environment:
         return None
-    return Mode.MOCK, "DRY_RUN=true is set in the environment; unset it to go higher"
+    return MOCK, "DRY_RUN=true is set in the environment; unset it to go higher"
 
 
 def lock(f: Facts) -> Limit:
     """The system lock keeps everything at MOCK."""
     if f.locked is None:
         return None
-    return Mode.MOCK, f"the system is locked ({f.locked}); 'buddy unlock' opens it"
+    return MOCK, f"the system is locked ({f.locked}); 'buddy unlock' opens it"
 
 
 def unknown_tool(f: Facts) -> Limit:
     """A tool that is in no catalogue, or has no handler, is only mocked."""
     if f.contract is None and f.tool == TASK:
-        return Mode.MOCK, "a task that names no tool is simulated, and goes no higher"
+        return MOCK, "a task that names no tool is simulated, and goes no higher"
     if f.contract is None:
-        return Mode.MOCK, f"no catalogue names the tool '{f.tool}'; add it with --tools"
+        return MOCK, f"no catalogue names the tool '{f.tool}'; add it with --tools"
     if not f.runnable:
-        return Mode.MOCK, f"'{f.tool}' has a contract but no handler; give one with --tools FILE.py"
+        return MOCK, f"'{f.tool}' has a contract but no handler; give one with --tools FILE.py"
     return None
 
 
@@ -118,14 +118,14 @@ def permission(f: Facts) -> Limit:
     """An agent without the tool's permissions only mocks it."""
     if not f.missing:
         return None
-    return Mode.MOCK, f"agent '{f.agent}' lacks {', '.join(f.missing)}; grant it in the configuration"
+    return MOCK, f"agent '{f.agent}' lacks {', '.join(f.missing)}; grant it in the configuration"
 
 
 def requested_mode(f: Facts) -> Limit:
     """Nothing climbs above the run's mode."""
-    if f.dry_run_only and f.mode is Mode.LIVE:
-        return Mode.DRY_RUN, "the configuration says dry_run_only"
-    if f.mode is Mode.LIVE:
+    if f.dry_run_only and f.mode is LIVE:
+        return DRY_RUN, "the configuration says dry_run_only"
+    if f.mode is LIVE:
         return None
     return f.mode, f"the run was asked to go no higher than {f.mode.value}"
 
@@ -133,18 +133,18 @@ def requested_mode(f: Facts) -> Limit:
 def threshold(contract: ToolContract | None, mode: Mode, live_floor: float) -> float:
     """Confidence that a rung asks for; a tool without a contract counts as HIGH."""
     asked = THRESHOLDS[contract.risk if contract else Risk.HIGH][mode]
-    return max(asked, live_floor) if mode is Mode.LIVE else asked
+    return max(asked, live_floor) if mode is LIVE else asked
 
 
 def confidence(f: Facts) -> Limit:
     """The higher the risk and the rung, the surer the planner has to be."""
     have = f.confidence or 0.0
     # asked as "reached", so that a confidence that is no number reaches nothing
-    if have >= threshold(f.contract, Mode.LIVE, f.live_floor):
+    if have >= threshold(f.contract, LIVE, f.live_floor):
         return None
-    reached, wanted = Mode.DRY_RUN, Mode.LIVE
-    if not have >= threshold(f.contract, Mode.DRY_RUN, f.live_floor):
-        reached, wanted = Mode.MOCK, Mode.DRY_RUN
+    reached, wanted = DRY_RUN, LIVE
+    if not have >= threshold(f.contract, DRY_RUN, f.live_floor):
+        reached, wanted = MOCK, DRY_RUN
     risk = f.contract.risk.value if f.contract else Risk.HIGH.value
     needed = threshold(f.contract, wanted, f.live_floor)
     said = "no confidence score, which counts as 0" if f.confidence is None else f"{have:.15g}"
@@ -153,9 +153,9 @@ def confidence(f: Facts) -> Limit:
 
 def dependency(f: Facts) -> Limit:
     """Nothing real is fed with invented data: a step climbs no higher than its sources."""
-    if f.source is None or f.source[0] is Mode.LIVE:
+    if f.source is None or f.source[0] is LIVE:
         return None
-    reached = f.source[0] or Mode.MOCK
+    reached = f.source[0] or MOCK
     return reached, f"step '{f.source[1]}', which it depends on, went no higher than {reached.value}"
 
 
@@ -163,21 +163,21 @@ def breaker(f: Facts) -> Limit:
     """An open breaker on the tool or the agent keeps it at DRY_RUN."""
     if not f.breaker:
         return None
-    return Mode.DRY_RUN, f"{f.breaker}; 'buddy breaker close' closes it"
+    return DRY_RUN, f"{f.breaker}; 'buddy breaker close' closes it"
 
 
 def caps(f: Facts) -> Limit:
     """A cap of the operator that is used up keeps further steps at MOCK."""
-    return (Mode.MOCK, f.caps) if f.caps else None
+    return (MOCK, f.caps) if f.caps else None
 
 
 def rehearsal(f: Facts) -> Limit:
     """A rung is open only when the one below it was passed with these arguments and this contract."""
-    if f.passed is Mode.LIVE or f.passed is Mode.DRY_RUN:
+    if f.passed is LIVE or f.passed is DRY_RUN:
         return None
-    if f.passed is Mode.MOCK:
-        return Mode.DRY_RUN, "DRY_RUN was not passed yet"
-    return Mode.MOCK, "MOCK was not passed yet"
+    if f.passed is MOCK:
+        return DRY_RUN, "DRY_RUN was not passed yet"
+    return MOCK, "MOCK was not passed yet"
 
 
 def approval_reasons(f: Facts) -> tuple[str, ...]:
@@ -206,7 +206,7 @@ def approval(f: Facts) -> Limit:
     reasons = approval_reasons(f)
     if not reasons:
         return None
-    held_at = Mode.DRY_RUN if f.contract.writes else Mode.MOCK
+    held_at = DRY_RUN if f.contract.writes else MOCK
     return held_at, f"a person has to approve it: {'; '.join(reasons)}"
 
 
@@ -214,7 +214,7 @@ def live_budget(f: Facts) -> Limit:
     """At most so many live calls at once; the rest wait."""
     if f.in_flight < f.budget:
         return None
-    return Mode.DRY_RUN, f"{f.in_flight} live calls are under way, which is the budget"
+    return DRY_RUN, f"{f.in_flight} live calls are under way, which is the budget"
 
 
 Rule = Callable[[Facts], Limit]
@@ -267,7 +267,7 @@ def ceiling(facts: Facts, skip: frozenset[str] = frozenset()) -> Ceiling | None:
         limit = rule(facts)
         if limit is not None and (lowest is None or limit[0] < lowest.mode):
             lowest = Ceiling(limit[0], name, limit[1])
-            if limit[0] is Mode.MOCK:
+            if limit[0] is MOCK:
                 break
     return lowest
 

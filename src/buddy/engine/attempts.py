@@ -11,7 +11,7 @@ from msgspec import Struct
 from buddy.core.canonical import canonical
 from buddy.errors import ChangedSince, ClosedStop, IllegalMove, ToolError
 from buddy.model.contract import ToolContract
-from buddy.model.mode import Mode, OnError
+from buddy.model.mode import LIVE, Mode, OnError
 from buddy.model.outcome import CallError
 from buddy.ports import Secrets
 
@@ -114,7 +114,7 @@ def error_of(
             counts=problem.counts_against_tool,
             retry_after=problem.retry_after,
         )
-    harmless = mode is not Mode.LIVE or not contract.writes or contract.on_error is OnError.NO_EFFECT
+    harmless = mode is not LIVE or not contract.writes or contract.on_error is OnError.NO_EFFECT
     if isinstance(problem, TimeoutError):
         text = f"no answer within {contract.timeout_s:g} s" if not str(problem) else message
         return CallError("Timeout", text, no_effect=harmless)
@@ -169,15 +169,16 @@ def with_secrets(
 
 
 BLOB_BYTES = 65_536
+_WITH_ENTRIES = (dict, list)
 
 
 def is_large(value: Any) -> bytes | None:
-    """Return the canonical JSON of a value that is too large for a journal line, None for others."""
-    if not isinstance(value, str | list | dict):
-        return None
-    if isinstance(value, str) and len(value) * 4 < BLOB_BYTES:
-        return None
-    if isinstance(value, dict | list) and not value:
+    """Return the canonical JSON of a JSON value that is too large for a journal line, None for others."""
+    kind = type(value)
+    if kind is str:
+        if len(value) * 4 < BLOB_BYTES:
+            return None
+    elif not value or kind not in _WITH_ENTRIES:
         return None
     data = canonical(value)
     return data if len(data) > BLOB_BYTES else None

@@ -33,12 +33,13 @@ from buddy.engine.run import Run
 from buddy.journal.events import Moved, Settled
 from buddy.model.contract import ToolContract
 from buddy.model.decision import Ceiling
-from buddy.model.mode import Mode
-from buddy.model.outcome import CallError, Preview, StepStatus
+from buddy.model.mode import MOCK, Mode
+from buddy.model.outcome import ABORTED, FAILED, HELD, SUCCEEDED, UNKNOWN, CallError, Preview, StepStatus
 from buddy.model.plan import Step
 from buddy.ports import CallContext, ToolRuntime
 
 NO_CONTRACT = ToolContract(name="unknown")
+_NOT_ASKED, _PROMOTE = Grant.NOT_ASKED, Trigger.PROMOTE
 
 
 class GroupGrant:
@@ -60,6 +61,9 @@ class Climb:
         args: the arguments, references resolved; None where that failed (`problem` says why).
         problem: why there are no arguments.
         group: a yes that was given to the whole fan-out.
+
+    Attributes:
+        key: the idempotency key: the same over retries and resumes, another for every other call.
     """
 
     def __init__(
@@ -76,7 +80,7 @@ class Climb:
         self.run = run
         self.plan = plan
         self.place = place
-        self.step: Step = plan.step(place)
+        self.step: Step = plan.steps[place]
         self.step_id = step_id
         self.tool: ToolRuntime | None = plan.tools.get(self.step.tool)
         self.contract: ToolContract | None = self.tool.contract if self.tool else None
@@ -86,14 +90,14 @@ class Climb:
         edited = plan.edited.get(step_id)
         self.args, self.problem = (args, problem) if edited is None else (edited, "")
         self.digest = run.digest(self.step.tool, writable(self.args, self.step.args))
+        self.key = _idempotency_key(run.run_id, plan.plan_id, step_id)
         self.group = group
         self.passed: Mode | None = None
         self.preview: Preview | None = None
         self.result: Any = references.UNKNOWN
-        self._key = ""
         self._resources: tuple[str, ...] | None = None
         self.reasons: tuple[str, ...] | None = None
-        self.grant = Grant.NOT_ASKED
+        self.grant = _NOT_ASKED
         self.granted: Granted | None = None
         self.rides = False
         self.earlier = ""
@@ -120,7 +124,7 @@ class Climb:
         while True:
             ending = await self._climb_once()
             if ending is not None:
-                if ending.status in (StepStatus.HELD, StepStatus.UNKNOWN):
+                if ending.status in (HELD, UNKNOWN):
                     self.plan.attempts[self.step_id] = (
                         self.mock_attempts,
                         self.dry_attempts,
@@ -131,20 +135,20 @@ class Climb:
     async def _climb_once(self) -> Ending | None:
         refused = self.plan.refused(self.place)
         if refused is not None:
-            return self.settle(StepStatus.ABORTED, refused.rule, refused.reason)
+            return self.settle(ABORTED, refused.rule, refused.reason)
         closed = self._closed()
         if closed is not None:
             return closed
         if not self.is_rehearsed():
-            final = gating.top(self) if self.run.config.mode is Mode.MOCK else None
-            ending = await rungs.mock(self, rehearsal=self.run.config.mode is not Mode.MOCK, final=final)
+            final = gating.top(self) if self.run.config.mode is MOCK else None
+            ending = await rungs.mock(self, rehearsal=self.run.config.mode is not MOCK, final=final)
             if ending is not None:
                 return ending
-            if final is not None and self.run.config.mode is Mode.MOCK:
+            if final is not None and self.run.config.mode is MOCK:
                 return self.at_rest(self.resting_status(final), final.rule, final.reason)
-        self.passed = Mode.MOCK
+        self.passed = MOCK
         limit = gating.top(self) or late_duplicate(self)
-        if limit is not None and limit.mode is Mode.MOCK:
+        if limit is not None and limit.mode is MOCK:
             return self.rest(limit)
         if limit is not None and limit.rule == "breaker" and self._is_probe():
             # Its DRY_RUN closes the breaker or leaves it open; the gate is asked again before LIVE.
@@ -159,11 +163,11 @@ class Climb:
         if self.plan.repeats.get(self.step_id, self.digest) != self.digest:
             # Under its key it would be taken for the one that may have happened.
             reason = "it had other arguments, so 'buddy resolve' has to say first whether it did"
-            return self.settle(StepStatus.HELD, "live", reason)
+            return self.settle(HELD, "live", reason)
         if self.step_id in self.plan.approvals and gating.approval_reasons(self):
             answer = refusal(self.run, self.plan, self.step_id)
             if answer is not None:
-                return self.settle(StepStatus.ABORTED, "approval", answer.reason)
+                return self.settle(ABORTED, "approval", answer.reason)
         return None
 
     def _is_probe(self) -> bool:
@@ -200,7 +204,7 @@ class Climb:
         else:
             answer = await ask(self.run, self.plan, question)
         self.granted = answer if isinstance(answer, Granted) else None
-        self.grant = Grant.APPROVED if self.granted else Grant.NOT_ASKED
+        self.grant = Grant.APPROVED if self.granted else _NOT_ASKED
         return answer
 
     def unanswered(self, answer: Edited | Waiting | Refused) -> Ending | None:
@@ -214,7 +218,7 @@ class Climb:
                 return None
             case Waiting(approval, reason):
                 return Ending(
-                    status=StepStatus.HELD,
+                    status=HELD,
                     reached=self.passed,
                     result=self.result,
                     preview=self.preview,
@@ -223,7 +227,7 @@ class Climb:
                     waits_for=approval,
                 )
             case Refused(reason):
-                return self.settle(StepStatus.ABORTED, "approval", reason)
+                return self.settle(ABORTED, "approval", reason)
 
     def resources(self) -> tuple[str, ...]:
         """Return what the call writes, as far as its contract names it."""
@@ -236,9 +240,9 @@ class Climb:
     def resting_status(self, limit: Ceiling) -> StepStatus:
         """Return the status of a step that passed the ceiling that `limit` gives it."""
         if limit.rule == "dependency":
-            return StepStatus.HELD if self.plan.held_source(self.place) else StepStatus.SUCCEEDED
+            return HELD if self.plan.held_source(self.place) else SUCCEEDED
         held = limit.rule in gate.HOLDING and limit.mode < self.run.config.mode
-        return StepStatus.HELD if held else StepStatus.SUCCEEDED
+        return HELD if held else SUCCEEDED
 
     def told(self, status: StepStatus) -> StepStatus | None:
         """Return the status to record with an attempt; None where one before it is in doubt."""
@@ -253,7 +257,7 @@ class Climb:
     def rest(self, limit: Ceiling) -> Ending:
         """Settle the step below a ceiling; an aborted duplicate is refused altogether."""
         if limit.rule == "duplicate":
-            return self.settle(StepStatus.ABORTED, "conflict", limit.reason)
+            return self.settle(ABORTED, "conflict", limit.reason)
         return self.settle(self.resting_status(limit), limit.rule, limit.reason)
 
     def promote(self) -> None:
@@ -263,7 +267,7 @@ class Climb:
             IllegalMove: there is none.
         """
         assert self.passed is not None
-        self.passed = ladder.move(self.passed, Trigger.PROMOTE)
+        self.passed = ladder.move(self.passed, _PROMOTE)
 
     def go_down(self, limit: Ceiling) -> Ending:
         """Settle a step that the gate stopped after it had climbed, and record the way down."""
@@ -292,7 +296,7 @@ class Climb:
         """Record that the step came to rest, and return the ending."""
         if self.told(status) is None:
             reason = f"an attempt before may have happened; {reason}"
-            status = StepStatus.UNKNOWN
+            status = UNKNOWN
         self.run.record(
             Settled(
                 plan=self.plan.plan_id,
@@ -311,7 +315,7 @@ class Climb:
         return Ending(
             status=status,
             reached=self.passed,
-            result=None if status is StepStatus.FAILED else self.result,
+            result=None if status is FAILED else self.result,
             preview=self.preview,
             rule=rule,
             reason=reason,
@@ -336,12 +340,9 @@ class Climb:
             agent=self.step.agent,
             attempt=number,
             deadline=self.run.clock.now() + timeout,
-            idempotency_key=self.key(),
+            idempotency_key=self.key,
         )
 
-    def key(self) -> str:
-        """Return the idempotency key: the same over retries and resumes, another for every other call."""
-        if not self._key:
-            name = f"{self.run.run_id}\0{self.plan.plan_id}\0{self.step_id}"
-            self._key = hashlib.sha256(name.encode()).hexdigest()[:32]
-        return self._key
+
+def _idempotency_key(run_id: str, plan_id: str, step_id: str) -> str:
+    return hashlib.sha256(f"{run_id}\0{plan_id}\0{step_id}".encode()).hexdigest()[:32]

@@ -38,7 +38,7 @@ def items_of(plan: PlanState, place: int, results: dict[int, Any]) -> list[Any] 
     Raises:
         InvalidArguments: there is no list at the path, or it is too long.
     """
-    step = plan.step(place)
+    step = plan.steps[place]
     assert step.for_each is not None
     reference = {"$from": step.for_each.source, "path": step.for_each.path}
     found = references.resolve(
@@ -61,7 +61,7 @@ def items_of(plan: PlanState, place: int, results: dict[int, Any]) -> list[Any] 
 
 def climbs(run: Run, plan: PlanState, place: int, items: list[Any], results: dict[int, Any]) -> list[Climb]:
     """Return one climb an item."""
-    step = plan.step(place)
+    step = plan.steps[place]
     made = []
     for index, item in enumerate(items):
         args, problem = arguments(plan, place, results, item)
@@ -73,7 +73,7 @@ def arguments(
     plan: PlanState, place: int, results: dict[int, Any], item: Any = NOTHING
 ) -> tuple[dict[str, Any], str]:
     """Return a step's arguments with references resolved, and what is wrong where they cannot be."""
-    step = plan.step(place)
+    step = plan.steps[place]
     if not step.depends_on and item is NOTHING:
         return step.args, ""
     try:
@@ -85,7 +85,7 @@ def arguments(
 
 async def climb_all(run: Run, plan: PlanState, place: int) -> Ending:
     """Take every item as far as it gets and say where the whole step came to rest."""
-    step = plan.step(place)
+    step = plan.steps[place]
     try:
         items = items_of(plan, place, plan.results)
     except InvalidArguments as problem:
@@ -132,7 +132,7 @@ async def _group(run: Run, plan: PlanState, place: int, made: list[Climb]) -> Gr
     open_ones = [one for one in made if one.step_id not in plan.item_status and not one.problem]
     if not asks or contract is None or not open_ones or gating.top(first) is not None:
         return None
-    step = plan.step(place)
+    step = plan.steps[place]
     for one in open_ones:
         if not await _look(one):
             return None
@@ -238,7 +238,7 @@ def worst(statuses: Iterable[StepStatus]) -> StepStatus:
 
 def lost(run: Run, plan: PlanState, place: int, why: str) -> Ending:
     """Record that calls of a step were cut off and are not made again, and return its ending."""
-    step, reason = plan.step(place), f"a call was cut off, {why}"
+    step, reason = plan.steps[place], f"a call was cut off, {why}"
     for name in sorted(plan.lost_calls(step.step_id)):
         run.record(
             Settled(

@@ -44,7 +44,7 @@ class FleetDriver(PlanDriver):
 
     def prediction(self, place: int) -> Prediction:
         """Return what was predicted of a task."""
-        task = self.plan.step(place).task
+        task = self.plan.steps[place].task
         assert task is not None
         return task
 
@@ -59,19 +59,19 @@ class FleetDriver(PlanDriver):
         """Say whose the tasks are that settled before an assignment, and close waves with none left open."""
         for place in range(len(self.plan)):
             if self.is_settled(place) and not self._is_known(place):
-                self._give(place, self.plan.step(place).agent)
+                self._give(place, self.plan.steps[place].agent)
         for wave, known in sorted(self._fleet.waves.items()):
             if wave not in self._left and not known.seq:
                 self.run.record(WaveFinished(plan=self.plan.plan_id, wave=wave))
 
     def _is_known(self, place: int) -> bool:
         """Whether the journal tells whose a task is."""
-        known = self._fleet.tasks.get(self.plan.step(place).step_id)
+        known = self._fleet.tasks.get(self.plan.steps[place].step_id)
         return known is not None and known.assigned is not None
 
     def _is_bound(self, place: int) -> bool:
         """Whether a task stays with its agent, because a person was asked what that agent may do."""
-        return self.plan.step(place).step_id in self.plan.approvals
+        return self.plan.steps[place].step_id in self.plan.approvals
 
     def _begin(self) -> None:
         """Open what may begin."""
@@ -86,7 +86,7 @@ class FleetDriver(PlanDriver):
     def _out_of_the_way(self, place: int) -> None:
         wave = self.prediction(place).wave
         if place not in self._given:
-            self._give(place, self.plan.step(place).agent)
+            self._give(place, self.plan.steps[place].agent)
         self._left[wave] -= 1
         if self._left[wave]:
             return
@@ -120,11 +120,11 @@ class FleetDriver(PlanDriver):
 
     def _planned(self, place: int) -> str:
         """Return the agent that a task was meant for so far, empty where it was nobody's."""
-        return self.plan.step(place).agent
+        return self.plan.steps[place].agent
 
     def _give(self, place: int, agent: str) -> None:
         """Give a task to an agent, and say so."""
-        plan, step = self.plan, self.plan.step(place)
+        plan, step = self.plan, self.plan.steps[place]
         self._given.add(place)
         moved = self._planned(place) if step.agent != agent else ""
         if step.agent != agent:
@@ -147,7 +147,7 @@ class FleetDriver(PlanDriver):
 
     def _may(self, agent: str, place: int) -> bool:
         """Whether an agent has the permissions for a task."""
-        tool = self.plan.tools.get(self.plan.step(place).tool)
+        tool = self.plan.tools.get(self.plan.steps[place].tool)
         return not permissions.missing(self.plan.agent(agent), tool.contract if tool else None)
 
 
@@ -250,7 +250,7 @@ class WaveDriver(FleetDriver):
         given: dict[int, str] = {}
         works = []
         for place in places:
-            step, task = self.plan.step(place), self.prediction(place)
+            step, task = self.plan.steps[place], self.prediction(place)
             work = work_of(place, step, fleet.error_of(step.tool))
             keeps = task.scheduled and not anew and workers[step.agent].limit is None
             if keeps or self._is_bound(place):
@@ -289,11 +289,11 @@ class ContinuousDriver(FleetDriver):
 
     def _planned(self, place: int) -> str:
         named = self.prediction(place).scheduled or self._is_known(place)
-        return self.plan.step(place).agent if named else ""
+        return self.plan.steps[place].agent if named else ""
 
     def _who_may(self, place: int) -> frozenset[str]:
         """Return the agents that may do a task; all where none may, and the gate has the last word."""
-        tool = self.plan.step(place).tool
+        tool = self.plan.steps[place].tool
         found = self._able.get(tool)
         if found is None:
             agents = frozenset(self._fleet.plan.agents)
@@ -301,7 +301,7 @@ class ContinuousDriver(FleetDriver):
         return found
 
     def _ready_now(self, place: int) -> None:
-        agent, may = self.plan.step(place).agent, self._who_may(place)
+        agent, may = self.plan.steps[place].agent, self._who_may(place)
         if place in self._given or self._is_bound(place):
             self._queue.bound(agent, self._position[place])
         elif self.prediction(place).scheduled and agent in may:
@@ -350,7 +350,7 @@ class ContinuousDriver(FleetDriver):
             self.run.record(WaveStarted(plan=self.plan.plan_id, wave=wave, tasks=self._left[wave]))
         if place not in self._given:
             self._give(place, agent)
-            self._load[agent] += seconds_of(self.plan.step(place))
+            self._load[agent] += seconds_of(self.plan.steps[place])
             if agent in self._quota:
                 self._quota[agent] -= 1
 

@@ -10,7 +10,7 @@ from buddy.core import gate, permissions, references
 from buddy.core.gate import Facts
 from buddy.model.decision import Ceiling, Decision
 from buddy.model.home import LockState
-from buddy.model.mode import Mode
+from buddy.model.mode import MOCK, Mode
 
 if TYPE_CHECKING:
     from buddy.engine.climb import Climb
@@ -25,9 +25,7 @@ def top(climb: Climb) -> Ceiling | None:
     """Return how high a call may climb as things stand, None where it may go LIVE."""
     limit: Ceiling | None = _ask(climb, _TOP)
     if climb.args is not climb.step.args and references.has_unknown(climb.args):
-        limit = Ceiling(
-            Mode.MOCK, "dependency", "it takes a result that is not known before its source is LIVE"
-        )
+        limit = Ceiling(MOCK, "dependency", "it takes a result that is not known before its source is LIVE")
     by_conflict = climb.plan.limit(climb.place)
     if by_conflict is not None and (limit is None or by_conflict.mode < limit.mode):
         return by_conflict
@@ -53,9 +51,8 @@ def _ask(climb: Climb, what: Mode | str) -> Any:
     The gate goes by what it is told alone, and many steps of a plan look alike to it.
     """
     run, plan, step = climb.run, climb.plan, climb.step
-    lock = run.lock()
-    breaker = run.breaker(step.tool, step.agent)
-    source = plan.source(climb.place)
+    lock, breaker = run.stops(step.tool, step.agent)
+    source = plan.source(climb.place) if plan.schedule.needs[climb.place] else None
     if run.config.caps:
         # A cap may be used up by the next call, so what was said about caps does not last.
         return _answer(what, _facts(climb, lock, breaker, source))

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from buddy.model.contract import Rate, ToolContract
+from buddy.model.contract import Rate
 from buddy.ports import Clock, HomeStore, LeaseWant
 
 CROSS_PROCESS_POLL_S = 0.02
@@ -73,22 +73,18 @@ class ToolLimits:
         self._rates: dict[str, RateLimiter] = {}
         self._slots: dict[str, Slots] = {}
 
-    def rate(self, contract: ToolContract) -> RateLimiter | None:
-        """Return the limiter of a tool, None where it has no rate."""
-        if contract.rate is None:
-            return None
-        limiter = self._rates.get(contract.name)
+    def rate(self, name: str, rate: Rate) -> RateLimiter:
+        """Return the limiter of a tool that has a rate."""
+        limiter = self._rates.get(name)
         if limiter is None:
-            limiter = self._rates[contract.name] = RateLimiter(contract.rate, self._clock)
+            limiter = self._rates[name] = RateLimiter(rate, self._clock)
         return limiter
 
-    def slots(self, contract: ToolContract) -> Slots | None:
-        """Return the slots of a tool, None where it may have any number of calls at once."""
-        if contract.max_concurrency is None:
-            return None
-        slots = self._slots.get(contract.name)
+    def slots(self, name: str, size: int) -> Slots:
+        """Return the slots of a tool that may have no more than so many calls at once."""
+        slots = self._slots.get(name)
         if slots is None:
-            slots = self._slots[contract.name] = Slots(contract.max_concurrency)
+            slots = self._slots[name] = Slots(size)
         return slots
 
 
@@ -107,22 +103,25 @@ class Claims:
         self._on_failure = on_failure
         self._wanted: dict[str, tuple[LeaseWant, asyncio.Future[None]]] = {}
         self._released: list[str] = []
-        self._scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """On which a turn is scheduled."""
         self._poll: asyncio.TimerHandle | None = None
 
-    async def take(self, holder: str, resources: tuple[tuple[str, bool], ...]) -> None:
-        """Wait until `holder` holds all of `resources`."""
+    async def take(
+        self, holder: str, resources: tuple[tuple[str, bool], ...]
+    ) -> tuple[tuple[str, bool], ...]:
+        """Wait until `holder` holds all of `resources`; returns them."""
         if not resources:
-            return
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return ()
+        granted: asyncio.Future[None] = self._schedule().create_future()
         self._wanted[holder] = (LeaseWant(holder, resources), granted)
-        self._schedule()
         try:
             await granted
         except asyncio.CancelledError:
             self._wanted.pop(holder, None)
             self.give(holder)
             raise
+        return resources
 
     def give(self, holder: str) -> None:
         """Release what a holder holds; on disk by the next turn of the loop."""
@@ -151,13 +150,15 @@ class Claims:
             self._home.release(self._released)
             self._released = []
 
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn)
+    def _schedule(self) -> asyncio.AbstractEventLoop:
+        """Have a turn in the next turn of the running loop, which is returned."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._turn)
+        return self._loop
 
     def _turn(self) -> None:
-        self._scheduled = False
+        self._loop = None
         if self._poll is not None:
             self._poll.cancel()
             self._poll = None

@@ -30,10 +30,11 @@ from buddy.engine.repeats import duplicate
 from buddy.engine.rungs import dry_run
 from buddy.errors import InvalidArguments
 from buddy.journal.events import Intent
+from buddy.model import decision as decisions
 from buddy.model.conflict import ConflictType, StepRef, Strategy
-from buddy.model.decision import Ceiling, Denied, NeedsApproval, Wait
-from buddy.model.mode import Mode
-from buddy.model.outcome import CallError, OutcomeKind, StepStatus
+from buddy.model.decision import Ceiling, Denied
+from buddy.model.mode import DRY_RUN, LIVE, MOCK
+from buddy.model.outcome import ABORTED, FAILED, HELD, SUCCEEDED, UNKNOWN, CallError, OutcomeKind
 from buddy.ports import Action, Admitted, Refused
 
 if TYPE_CHECKING:
@@ -41,13 +42,18 @@ if TYPE_CHECKING:
     from buddy.engine.run import Run
     from buddy.model.contract import ToolContract
 
+_DUPLICATE, _ALLOW = ConflictType.DUPLICATE_ACTION, Strategy.ALLOW
+Claimed = tuple[tuple[str, bool], ...]
+"""Resources that a call lays claim to, and of each whether it writes it."""
+
 
 async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
     """Take a read through DRY_RUN, which is the call, and on to LIVE where it may."""
-    go, ending = await _asked(climb)
-    if not go:
-        return ending
-    held = await _claimed(climb) if limit is None else ()
+    if gating.approval_reasons(climb):
+        go, ending = await _asked(climb)
+        if not go:
+            return ending
+    held = await climb.run.claims.take(_holder(climb), _claims(climb) if limit is None else ())
     try:
         await climb.run.interrupt.go_on()
         # What the home let through is on record before the run is given up.
@@ -59,22 +65,22 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
             ending = await dry_run(climb, final=limit)
         if ending is not None:
             return ending
-        decision = gating.decide(climb, Mode.LIVE)
+        decision = gating.decide(climb, LIVE)
         if isinstance(decision, Denied):
             return climb.go_down(decision.ceiling)
         climb.promote()
         climb.live_attempts += 1
         record_rung(
             climb,
-            Mode.LIVE,
+            LIVE,
             climb.live_attempts,
             climb.run.now(),
             result=UNSET,
             reused=True,
-            status=climb.told(StepStatus.SUCCEEDED),
-            moved_from=Mode.DRY_RUN,
+            status=climb.told(SUCCEEDED),
+            moved_from=DRY_RUN,
         )
-        return climb.at_rest(StepStatus.SUCCEEDED, "", "")
+        return climb.at_rest(SUCCEEDED, "", "")
     finally:
         if held:
             climb.run.claims.give(_holder(climb))
@@ -99,20 +105,16 @@ async def write(climb: Climb, limit: Ceiling | None) -> Ending | None:
 
 
 async def _asked(climb: Climb) -> tuple[bool, Ending | None]:
-    """Return whether the call may go on, and what it comes to where it may not (None: it starts over)."""
-    if not gating.approval_reasons(climb):
-        return True, None
+    """Ask a person; returns whether the call may go on, and what it comes to if not: None, it starts over."""
     answer = await climb.ask()
     return (True, None) if isinstance(answer, Granted) else (False, climb.unanswered(answer))
 
 
-async def _claimed(climb: Climb) -> tuple[tuple[str, bool], ...]:
-    assert climb.contract is not None
-    if climb.run.config.isolate:
+def _claims(climb: Climb) -> Claimed:
+    """Return what has to be held while a call acts."""
+    if climb.contract is None or climb.run.config.isolate:
         return ()
-    claims = claims_of(climb.contract, climb.args, climb.step.claims, climb.resources())
-    await climb.run.claims.take(_holder(climb), claims)
-    return claims
+    return claims_of(climb.contract, climb.args, climb.step.claims, climb.resources())
 
 
 def _holder(climb: Climb) -> str:
@@ -129,15 +131,16 @@ async def _admit_read(climb: Climb) -> Ending | None:
     )[0]
     if isinstance(verdict, Admitted):
         return None
-    return climb.settle(StepStatus.HELD, verdict.rule, verdict.reason)
+    return climb.settle(HELD, verdict.rule, verdict.reason)
 
 
 def _action(climb: Climb, request: Any) -> Action:
     contract = climb.contract
     assert contract is not None
     config = climb.run.config
-    named = [str(climb.args[cap.recipient_arg]) for cap in config.caps if cap.recipient_arg in climb.args]
-    allowed = config.conflicts[ConflictType.DUPLICATE_ACTION] is Strategy.ALLOW
+    caps = config.caps
+    named = caps and [str(climb.args[cap.recipient_arg]) for cap in caps if cap.recipient_arg in climb.args]
+    allowed = config.conflicts[_DUPLICATE] is _ALLOW
     return Action(
         run_id=climb.run.run_id,
         step=f"{climb.plan.plan_id}/{climb.step_id}",
@@ -162,24 +165,26 @@ async def _act(climb: Climb) -> Ending | float | None:
     contract = climb.contract
     assert contract is not None
     give_slots = await _take_slots(climb.run, contract)
-    held: tuple[tuple[str, bool], ...] = ()
+    holder = _holder(climb)
+    held: Claimed = ()
 
     def release() -> None:
         if held:
-            give = partial(climb.run.claims.give, _holder(climb))
+            give = partial(climb.run.claims.give, holder)
             # Nobody else acts on what this call wrote before it is known for good that it did.
             climb.run.when_durable(give) if climb.rides else give()
         give_slots()
 
     answer: Any = None
     try:
-        held = await _claimed(climb)
+        held = await climb.run.claims.take(holder, _claims(climb))
         ending = await dry_run(climb, final=None)
         if ending is not None:
             return ending
-        go, ending = await _asked(climb)
-        if not go:
-            return ending
+        if gating.approval_reasons(climb):
+            go, ending = await _asked(climb)
+            if not go:
+                return ending
         if climb.run.interrupt.reason:
             await climb.run.interrupt.go_on()
         with climb.run.interrupt.acts():
@@ -187,22 +192,22 @@ async def _act(climb: Climb) -> Ending | float | None:
             if not go:
                 return ending
             answer = await _call(climb, contract)
-            if isinstance(answer, StillRunning):
+            if type(answer) is StillRunning:
                 return give_up(climb, contract, answer, release)
             return await _settle(climb, contract, answer)
     finally:
-        if not isinstance(answer, StillRunning):
+        if type(answer) is not StillRunning:
             release()
 
 
 async def _take_slots(run: Run, contract: ToolContract) -> Callable[[], None]:
     """Wait for the tool's rate, the run's budget and the tool's slots; returns what gives them back."""
-    rate, slots = run.limits.rate(contract), run.limits.slots(contract)
-    if rate is not None:
-        await rate.take()
+    if contract.rate is not None:
+        await run.limits.rate(contract.name, contract.rate).take()
     await run.budget.take()
-    if slots is None:
+    if contract.max_concurrency is None:
         return run.budget.give
+    slots = run.limits.slots(contract.name, contract.max_concurrency)
     try:
         await slots.take()
     except BaseException:
@@ -216,17 +221,14 @@ async def _take_slots(run: Run, contract: ToolContract) -> Callable[[], None]:
     return give
 
 
-async def _begin(
-    climb: Climb, contract: ToolContract, held: tuple[tuple[str, bool], ...]
-) -> tuple[bool, Ending | None]:
+async def _begin(climb: Climb, contract: ToolContract, held: Claimed) -> tuple[bool, Ending | None]:
     """Put the intent on disk; returns whether the call may be made, and what the step comes to if not."""
     run = climb.run
-    decision = gating.decide(climb, Mode.LIVE)
-    match decision:
-        case Denied(ceiling):
-            return False, climb.go_down(ceiling)
-        case NeedsApproval(rule, reason) | Wait(rule, reason):
-            return False, climb.settle(StepStatus.HELD, rule, reason)
+    decision = gating.decide(climb, LIVE)
+    if not isinstance(decision, decisions.Run):
+        if isinstance(decision, Denied):
+            return False, climb.go_down(decision.ceiling)
+        return False, climb.settle(HELD, decision.rule, decision.reason)
     climb.live_attempts += 1
     request = climb.granted.request if climb.granted else None
     intent = Intent(
@@ -236,10 +238,10 @@ async def _begin(
         tool=contract.name,
         attempt=climb.live_attempts,
         digest=climb.digest,
-        key=climb.key(),
+        key=climb.key,
         confidence=climb.step.confidence,
         threshold=decision.threshold,
-        moved_from=Mode.DRY_RUN if climb.live_attempts == 1 else None,
+        moved_from=DRY_RUN if climb.live_attempts == 1 else None,
         approval=request.approval_id if request else None,
         claims=[f"{'write' if writes else 'read'}:{resource}" for resource, writes in held],
         repeat=climb.step.repeat,
@@ -259,11 +261,11 @@ def _refused(climb: Climb, verdict: Refused) -> Ending | None:
             found = duplicate(climb, verdict.reason)
             return None if found is None else climb.rest(found)
         case "lock":
-            return climb.go_down(Ceiling(Mode.MOCK, "lock", verdict.reason))
+            return climb.go_down(Ceiling(MOCK, "lock", verdict.reason))
         case "caps":
-            return climb.settle(StepStatus.HELD, "caps", verdict.reason)
+            return climb.settle(HELD, "caps", verdict.reason)
         case _:
-            return climb.settle(StepStatus.ABORTED, verdict.rule, verdict.reason)
+            return climb.settle(ABORTED, verdict.rule, verdict.reason)
 
 
 async def _call(climb: Climb, contract: ToolContract) -> Any:
@@ -273,10 +275,10 @@ async def _call(climb: Climb, contract: ToolContract) -> Any:
     try:
         args, secrets = with_secrets(climb.args, contract.secret_args, climb.run.secrets)
     except InvalidArguments as problem:
-        return started, error_of(problem, contract, Mode.LIVE), ()
-    work = climb.tool.live(args, climb.context(Mode.LIVE, climb.live_attempts))
-    found = await attempt(work, contract, Mode.LIVE, in_thread=climb.tool.sync, redact=secrets)
-    return found if isinstance(found, StillRunning) else (started, found, secrets)
+        return started, error_of(problem, contract, LIVE), ()
+    work = climb.tool.live(args, climb.context(LIVE, climb.live_attempts))
+    found = await attempt(work, contract, LIVE, in_thread=climb.tool.sync, redact=secrets)
+    return found if type(found) is StillRunning else (started, found, secrets)
 
 
 async def _settle(climb: Climb, contract: ToolContract, answer: Any) -> Ending | float:
@@ -285,11 +287,11 @@ async def _settle(climb: Climb, contract: ToolContract, answer: Any) -> Ending |
     if isinstance(found, Passed):
         return await succeed(climb, contract, started, hidden_value(found.value, secrets))
     assert isinstance(found, CallError)
-    kind, rests = OutcomeKind.FAILED, StepStatus.FAILED
+    kind, rests = OutcomeKind.FAILED, FAILED
     if not found.no_effect:
-        kind, rests = OutcomeKind.UNKNOWN, StepStatus.UNKNOWN
-    again = climb.retry_after(found, Mode.LIVE, climb.live_attempts)
-    open_end = climb.plan.standing(climb.step_id, rests) is StepStatus.UNKNOWN
+        kind, rests = OutcomeKind.UNKNOWN, UNKNOWN
+    again = climb.retry_after(found, LIVE, climb.live_attempts)
+    open_end = climb.plan.standing(climb.step_id, rests) is UNKNOWN
     probes = open_end and again is None and "probe" in climb.handlers
     status = None if again is not None or probes else climb.told(rests)
     record_outcome(climb, kind, started, error=found, status=status, reason=found.message if status else "")

@@ -103,7 +103,7 @@ async def undo_by_hand(
         only = wanted[1] if wanted else None
         undone += await doubts.settle(run, state, again=only)
         for place in list(state.places(StepStatus.PENDING)):
-            if state.is_lost(state.step(place).step_id):
+            if state.is_lost(state.steps[place].step_id):
                 state.put(place, StepStatus.UNKNOWN, state.reached(place))
         if wanted is None or wanted[0] == plan.plan_id:
             unknown += _unknown(state, only)
@@ -122,7 +122,7 @@ def _unknown(state: PlanState, only: str | None) -> list[str]:
     """Return the calls of a plan of which nobody knows how they ended, as `buddy resolve` takes them."""
     items = [name for name, (status, *_) in state.item_status.items() if status is StepStatus.UNKNOWN]
     many = {name.rsplit("[", 1)[0] for name in items}
-    steps = [state.step(place).step_id for place in state.places(StepStatus.UNKNOWN)]
+    steps = [state.steps[place].step_id for place in state.places(StepStatus.UNKNOWN)]
     found = [*(name for name in steps if name not in many), *items]
     return [f"{state.plan_id}/{name}" for name in found if only in (None, name, name.rsplit("[", 1)[0])]
 

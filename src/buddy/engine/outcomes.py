@@ -19,8 +19,8 @@ from buddy.engine.attempts import (
 from buddy.engine.ending import Ending
 from buddy.journal.events import Outcome, Resolved
 from buddy.journal.times import iso, millis
-from buddy.model.mode import Mode
-from buddy.model.outcome import Call, CallError, OutcomeKind, StepStatus
+from buddy.model.mode import DRY_RUN, LIVE
+from buddy.model.outcome import FAILED, SUCCEEDED, UNKNOWN, Call, CallError, OutcomeKind, StepStatus
 
 if TYPE_CHECKING:
     from buddy.engine.climb import Climb
@@ -41,7 +41,7 @@ async def succeed(
         result=result,
         late=late,
         warning=warning,
-        status=StepStatus.SUCCEEDED,
+        status=SUCCEEDED,
     )
     if late or climb.plan.awaited[climb.place]:
         await climb.run.durable()
@@ -51,7 +51,7 @@ async def succeed(
     climb.promote()
     climb.result = result
     note_done(climb, contract, result, ended)
-    return Ending(status=StepStatus.SUCCEEDED, reached=Mode.LIVE, result=result, preview=climb.preview)
+    return Ending(status=SUCCEEDED, reached=LIVE, result=result, preview=climb.preview)
 
 
 def note_done(climb: Climb, contract: ToolContract, result: Any, ended: int) -> None:
@@ -73,7 +73,7 @@ def note_done(climb: Climb, contract: ToolContract, result: Any, ended: int) -> 
             args=climb.args,
             digest=climb.digest,
             result=result,
-            key=climb.key(),
+            key=climb.key,
         )
     )
 
@@ -132,14 +132,14 @@ async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Endin
         agent=climb.step.agent,
         run_id=climb.run.run_id,
         step_id=climb.step_id,
-        idempotency_key=climb.key(),
+        idempotency_key=climb.key,
     )
-    found = await attempt(climb.tool.probe(call), contract, Mode.DRY_RUN)
+    found = await attempt(climb.tool.probe(call), contract, DRY_RUN)
     happened = found.value if isinstance(found, Passed) else None
     if happened is None:
         reason = f"{error.message}; 'buddy resolve' records what a person finds out"
-        return climb.settle(StepStatus.UNKNOWN, "live", reason)
-    status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
+        return climb.settle(UNKNOWN, "live", reason)
+    status = SUCCEEDED if happened else FAILED
     climb.plan.repeats.pop(climb.step_id, None)
     found_out = climb.run.record(
         Resolved(
@@ -171,9 +171,7 @@ def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release
     """Settle as UNKNOWN a call whose thread cannot be stopped; its end settles it for good."""
     error = timed_out(contract)
     started = climb.run.now() - contract.timeout_s
-    record_outcome(
-        climb, OutcomeKind.UNKNOWN, started, error=error, status=StepStatus.UNKNOWN, reason=error.message
-    )
+    record_outcome(climb, OutcomeKind.UNKNOWN, started, error=error, status=UNKNOWN, reason=error.message)
     climb.run.flush()
 
     async def late() -> None:
@@ -183,7 +181,7 @@ def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release
             await _late_failure(climb, contract, started, problem)
         else:
             await succeed(climb, contract, started, result, late=True)
-            _late_status(climb, StepStatus.SUCCEEDED)
+            _late_status(climb, SUCCEEDED)
         finally:
             release()
 
@@ -191,7 +189,7 @@ def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release
     climb.run.late.add(task)
     task.add_done_callback(climb.run.late.discard)
     return Ending(
-        status=StepStatus.UNKNOWN,
+        status=UNKNOWN,
         reached=climb.passed,
         result=climb.result,
         preview=climb.preview,
@@ -201,10 +199,10 @@ def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release
 
 
 async def _late_failure(climb: Climb, contract: ToolContract, started: float, problem: Exception) -> None:
-    error = error_of(problem, contract, Mode.LIVE)
+    error = error_of(problem, contract, LIVE)
     if not error.no_effect:
         return
-    status = climb.told(StepStatus.FAILED)
+    status = climb.told(FAILED)
     record_outcome(
         climb, OutcomeKind.FAILED, started, error=error, late=True, status=status, reason=error.message
     )
@@ -212,7 +210,7 @@ async def _late_failure(climb: Climb, contract: ToolContract, started: float, pr
         return
     free(climb)
     await climb.run.durable()
-    _late_status(climb, StepStatus.FAILED)
+    _late_status(climb, FAILED)
 
 
 def _late_status(climb: Climb, status: StepStatus) -> None:
@@ -222,4 +220,4 @@ def _late_status(climb: Climb, status: StepStatus) -> None:
         plan.item_status[climb.step_id] = (status, climb.passed, climb.result)
     elif climb.step_id == climb.step.step_id:
         plan.put(climb.place, status, climb.passed)
-        plan.results[climb.place] = climb.result if status is StepStatus.SUCCEEDED else None
+        plan.results[climb.place] = climb.result if status is SUCCEEDED else None

@@ -16,16 +16,16 @@ from buddy.core.status import change
 from buddy.errors import BadInput
 from buddy.model.conflict import StepRef
 from buddy.model.decision import Ceiling
-from buddy.model.mode import Mode
-from buddy.model.outcome import StepStatus
-from buddy.model.plan import Agent, OnFailure, Step
+from buddy.model.mode import DRY_RUN, LIVE, Mode
+from buddy.model.outcome import HELD, PENDING, SUCCEEDED, UNKNOWN, StepStatus
+from buddy.model.plan import Agent, OnFailure
 from buddy.ports import Toolbox
 
 STATUSES = tuple(StepStatus)
 _STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 _MODES: tuple[Mode | None, ...] = (None, *Mode)
 _MODE_CODE: dict[Mode | None, int] = {mode: code for code, mode in enumerate(_MODES)}
-_SUCCEEDED = _STATUS_CODE[StepStatus.SUCCEEDED]
+_SUCCEEDED = _STATUS_CODE[SUCCEEDED]
 
 
 class Rehearsed(Struct, frozen=True, gc=False):
@@ -74,13 +74,16 @@ class PlanState:
         schedule: its steps in order.
         tools: of its world.
         findings: conflicts of the run.
+
+    Attributes:
+        steps: by place; in a fleet a step may come to be another agent's.
     """
 
     def __init__(self, ordinal: int, schedule: Schedule, tools: Toolbox, findings: Findings) -> None:
         size = len(schedule)
         self.ordinal = ordinal
         self.plan_id = schedule.plan.plan_id
-        self.schedule = schedule
+        self.schedule, self.steps = schedule, schedule.steps
         self.tools = tools
         self.on_failure = schedule.plan.on_failure
         self.results: dict[int, Any] = {}
@@ -110,10 +113,6 @@ class PlanState:
     def __len__(self) -> int:
         return len(self._status)
 
-    def step(self, place: int) -> Step:
-        """Return a step."""
-        return self.schedule.steps[place]
-
     def agent(self, name: str) -> Agent:
         """Return what an agent of this plan may do."""
         return self.schedule.plan.agents[name]
@@ -139,7 +138,7 @@ class PlanState:
         Raises:
             IllegalMove: the table of `core.status` has no such change.
         """
-        self.restore(place, change(self.status(place), status), reached)
+        self.restore(place, change(STATUSES[self._status[place]], status), reached)
 
     def standing(self, name: str, status: StepStatus) -> StepStatus:
         """Return how a call stands that came to rest: UNKNOWN while an attempt before may have happened.
@@ -148,7 +147,7 @@ class PlanState:
             name: of the step, or of an item of its fan-out.
             status: that its last attempt alone would give it.
         """
-        return StepStatus.UNKNOWN if name in self.repeats else status
+        return UNKNOWN if name in self.repeats else status
 
     def lost_calls(self, name: str) -> list[str]:
         """Return the calls of a step, or of its items, that are in doubt and were to be made again."""
@@ -160,8 +159,8 @@ class PlanState:
 
     def groups_in_doubt(self) -> set[str | None]:
         """Return the groups with a call of which nobody knows how it ended; None is the plan."""
-        places = {*self.places(StepStatus.UNKNOWN), *(self.place_of(name) for name in self.repeats)}
-        return {self.step(place).group for place in places}
+        places = {*self.places(UNKNOWN), *(self.place_of(name) for name in self.repeats)}
+        return {self.steps[place].group for place in places}
 
     def place_of(self, name: str) -> int:
         """Return the place of a step, or of that whose fan-out an item is of.
@@ -181,18 +180,18 @@ class PlanState:
 
     def stop_at_unknown(self, place: int) -> None:
         """Hold what is left of a chain behind a step of which nobody knows how it ended."""
-        name = self.step(place).step_id
+        name = self.steps[place].step_id
         self.stopped = self.stopped or (
-            StepStatus.HELD,
+            HELD,
             "dependency",
             f"nobody knows how step '{name}' ended",
         )
 
     def restore(self, place: int, status: StepStatus, reached: Mode | None) -> None:
         """Set where a step stands, as a journal tells it."""
-        if self._status[place] == 0 and status is not StepStatus.PENDING:
+        if self._status[place] == 0 and status is not PENDING:
             self.unsettled -= 1
-        elif self._status[place] != 0 and status is StepStatus.PENDING:
+        elif self._status[place] != 0 and status is PENDING:
             self.unsettled += 1
         self._status[place] = _STATUS_CODE[status]
         self._reached[place] = _MODE_CODE[reached]
@@ -228,25 +227,25 @@ class PlanState:
             if self._real[source]:
                 continue
             if lowest is None or _MODE_CODE[reached] < _MODE_CODE[lowest[0]]:
-                lowest = (reached, self.step(source).step_id)
+                lowest = (reached, self.steps[source].step_id)
         return lowest
 
     def _is_real(self, place: int, reached: Mode | None) -> bool:
         """Whether what a step gave is real: it was LIVE, or a read in DRY_RUN of what is real itself."""
-        if reached is not Mode.DRY_RUN:
-            return reached is Mode.LIVE
-        tool = self.tools.get(self.step(place).tool)
+        if reached is not DRY_RUN:
+            return reached is LIVE
+        tool = self.tools.get(self.steps[place].tool)
         reads = tool is not None and not tool.contract.writes
         return reads and all(self._real[source] for source in self.schedule.needs[place])
 
     def sources(self, place: int) -> list[str]:
         """Return ids of the steps that this one depends on."""
         needs = self.schedule.needs[place]
-        return [self.step(source).step_id for source in needs] if needs else []
+        return [self.steps[source].step_id for source in needs] if needs else []
 
     def held_source(self, place: int) -> bool:
         """Whether a step that this one depends on can still get further."""
-        open_ones = (StepStatus.HELD, StepStatus.UNKNOWN, StepStatus.PENDING)
+        open_ones = (HELD, UNKNOWN, PENDING)
         return any(self.status(source) in open_ones for source in self.schedule.needs[place])
 
     def limit(self, place: int) -> Ceiling | None:

@@ -13,7 +13,7 @@ from buddy.engine.attempts import is_large
 from buddy.journal.events import Rung
 from buddy.journal.times import iso, millis
 from buddy.model.decision import Ceiling
-from buddy.model.mode import Mode
+from buddy.model.mode import MOCK, Mode
 from buddy.model.outcome import CallError, Preview, StepStatus
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def record_rung(
         mode=mode,
         attempt=number,
         digest=climb.digest,
-        args=UNSET if mode is not Mode.MOCK else writable(climb.args, step.args),
+        args=UNSET if mode is not MOCK else writable(climb.args, step.args),
         started_at=iso(started),
         duration_ms=0.0 if reused else millis(ended - started),
         confidence=step.confidence,
@@ -62,7 +62,7 @@ def record_rung(
         result=result,
         result_blob=blob,
     )
-    if mode is not Mode.MOCK:
+    if mode is not MOCK:
         rung = replace(
             rung,
             threshold=gate.threshold(climb.contract, mode, run.config.confidence_threshold_for_live),

@@ -324,7 +324,7 @@ class Past:
         state.restore(place, status, reached)
         undoes = undoes and run.config.mode is Mode.LIVE and run.config.enable_rollback_on_failure
         if status is StepStatus.FAILED and undoes:
-            state.failed_groups.add(state.step(place).group)
+            state.failed_groups.add(state.steps[place].group)
 
     def _standing(self, state: PlanState, place: int, name: str, step: StepPast) -> StepStatus:
         """Return where a call stands now that the run goes on; one in doubt is never simply made again."""
@@ -345,7 +345,7 @@ class Past:
             state.item_status[name] = (status, step.reached, None if step.result is UNSET else step.result)
 
     def _put_fan_out(self, state: PlanState, run: Run, place: int, parts: dict[str, StepPast]) -> None:
-        step = state.step(place).step_id
+        step = state.steps[place].step_id
         count = self.expanded.get((state.plan_id, step), 0)
         done = [part for index in range(count) if (part := parts.get(f"{step}[{index}]")) is not None]
         settled = len(done) == count and not any(part.status in OPEN for part in done)
@@ -386,7 +386,7 @@ def _done(state: PlanState, place: int, name: str, step: StepPast, order: int) -
         step_id=name,
         tool=step.tool,
         agent=step.agent,
-        group=state.step(place).group,
+        group=state.steps[place].group,
         order=order,
         args=step.acted,
         digest=step.digest,

@@ -9,7 +9,7 @@ from buddy.core.conflicts import duplicate_strategy
 from buddy.journal.times import iso
 from buddy.model.conflict import Conflict, ConflictType, StepRef, Strategy
 from buddy.model.decision import Ceiling
-from buddy.model.mode import Mode
+from buddy.model.mode import DRY_RUN, LIVE, MOCK
 
 if TYPE_CHECKING:
     from buddy.engine.climb import Climb
@@ -23,7 +23,7 @@ def late_duplicate(climb: Climb) -> Ceiling | None:
     contract = climb.contract
     if contract is None or not contract.writes or contract.idempotent or climb.step.repeat:
         return None
-    if climb.run.config.mode is not Mode.LIVE:
+    if climb.run.config.mode is not LIVE:
         return None
     who = climb.plan.actions.find(climb.digest, climb.resources())
     if who is None or who.step == climb.step_id:
@@ -56,7 +56,7 @@ def duplicate(climb: Climb, told: str) -> Ceiling | None:
     climb.run.note_conflict(conflict)
     if strategy is Strategy.ALLOW:
         return None
-    mode = Mode.MOCK if strategy is Strategy.ABORT else Mode.DRY_RUN
+    mode = MOCK if strategy is Strategy.ABORT else DRY_RUN
     return Ceiling(
         mode,
         "duplicate" if strategy is Strategy.ABORT else "conflict",
@@ -67,12 +67,7 @@ def duplicate(climb: Climb, told: str) -> Ceiling | None:
 def look_for_earlier(climb: Climb) -> None:
     """An irreversible action that was taken before, however long ago, is named to the person asked."""
     run, contract = climb.run, climb.contract
-    if (
-        contract is None
-        or not contract.irreversible
-        or run.config.isolate
-        or run.config.mode is not Mode.LIVE
-    ):
+    if contract is None or not contract.irreversible or run.config.isolate or run.config.mode is not LIVE:
         return
     found = run.home.earlier(
         climb.digest,

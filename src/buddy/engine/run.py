@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from math import inf
 
 from msgspec.structs import replace
 
@@ -44,7 +45,7 @@ LATE_GRACE_S = 5.0
 BREAKER_AGE_S = 0.25
 WRITE_EVERY, FLUSH_EVERY = 128, 4096
 """Records after which lines that nobody waits for are written, and made durable."""
-_ACTING = (Intent, UndoIntent)
+_ACTING = frozenset({Intent, UndoIntent})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,9 +68,9 @@ _Begin = tuple[Action, Intent, "asyncio.Future[Admitted | Refused]"]
 @dataclass(slots=True)
 class _Shared:
     lock: LockState = field(default_factory=LockState)
-    lock_read_at: float = -1.0
+    lock_until: float = -1.0
     breakers: dict[str, Breaker] = field(default_factory=dict)
-    breakers_read_at: float = -1.0
+    breakers_until: float = -1.0
 
 
 class Run:
@@ -126,7 +127,7 @@ class Run:
         self.durable, self.ride, self.when_durable = self._syncs.durable, self._syncs.ride, self._syncs.then
         self._sink = ports.sink
         self._watch: Alarms = watch or Watch()
-        self._shared = _Shared()
+        self._shared = _Shared(breakers_until=-1.0 if config.breaker else inf)
         if config.mode is Mode.LIVE:
             self.not_before(self.home.hear(self.now())[1])
         self._unflushed, self._intends = 0, False
@@ -151,7 +152,7 @@ class Run:
             at = self.now() if at is None else at
             record = self.journal.append(event, iso(at))
             self._sink.feed(record)
-            self._intends = self._intends or isinstance(event, _ACTING)
+            self._intends = self._intends or type(event) in _ACTING
             self._unflushed += 1
             if self._unflushed >= FLUSH_EVERY or at > self._syncs.due:
                 self.flush()
@@ -206,10 +207,13 @@ class Run:
         All that begin in one turn of the loop share one transaction and one fsync. A refused action
         leaves no trace.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Admitted | Refused] = loop.create_future()
-        if not self._beginning:
+        if self._beginning:
+            # Asking for the running loop is a system call in Python 3.11.
+            loop = self._beginning[0][2].get_loop()
+        else:
+            loop = asyncio.get_running_loop()
             loop.call_soon(self._begin_all)
+        answer: asyncio.Future[Admitted | Refused] = loop.create_future()
         self._beginning.append((action, intent, answer))
         return answer
 
@@ -226,10 +230,14 @@ class Run:
                 config.caps,
                 self.now(),
             )
+            last, epoch, at = None, 0, 0.0
             for (_, intent, _), verdict in zip(batch, verdicts, strict=True):
-                if isinstance(verdict, Admitted):
-                    epoch = self._opened(verdict)
-                    self.record(replace(intent, lock_epoch=epoch) if epoch else intent)
+                if not isinstance(verdict, Admitted):
+                    continue
+                if verdict is not last:
+                    # One transaction lets all of them through in the same epoch.
+                    last, epoch, at = verdict, self._opened(verdict), self.now()
+                self.record(replace(intent, lock_epoch=epoch) if epoch else intent, at)
             self.flush()
         except ClosedStop as failure:
             self.stop(failure)
@@ -272,10 +280,27 @@ class Run:
     def lock(self) -> LockState:
         """Return the system lock, read at most `LOCK_AGE_S` ago."""
         now = self.clock.monotonic()
-        if now - self._shared.lock_read_at > LOCK_AGE_S:
-            self._shared.lock_read_at = now
-            self._see(self.home.lock_state())
+        if now > self._shared.lock_until:
+            self._read_lock(now)
         return self._shared.lock
+
+    def stops(self, tool: str, agent: str) -> tuple[LockState, str]:
+        """Return what may stop any call of a tool and an agent short of LIVE.
+
+        Returns:
+            The lock, and why an open breaker stops the call, empty where none does. Both as they were at most
+            `LOCK_AGE_S` and `BREAKER_AGE_S` ago.
+        """
+        shared, now = self._shared, self.clock.monotonic()
+        if now > shared.lock_until:
+            self._read_lock(now)
+        if now > shared.breakers_until:
+            self._read_breakers(now)
+        return shared.lock, self._breaker(tool, agent) if shared.breakers else ""
+
+    def _read_lock(self, now: float) -> None:
+        self._shared.lock_until = now + LOCK_AGE_S
+        self._see(self.home.lock_state())
 
     def look(self) -> LockState:
         """Return the system lock as it is now, and let the home know what time it is here."""
@@ -296,32 +321,26 @@ class Run:
             self._shared.lock = state
             self.record(LockSeen(epoch=state.epoch, engaged=state.engaged, by=state.by, reason=state.reason))
 
-    def breaker(self, tool: str, agent: str) -> str:
-        """Return why an open breaker stops this call short of LIVE, empty where none does."""
-        known = self._breakers()
-        if not known:
-            return ""
+    def _breaker(self, tool: str, agent: str) -> str:
+        known = self._shared.breakers
         found = known.get(f"tool:{tool}") or known.get(f"agent:{agent}")
         return f"the breaker on {found.subject} is open: {found.reason}" if found else ""
 
     def breaker_may_close(self, subject: str) -> bool | None:
         """Whether the cooldown of an open breaker has passed; None where none is open."""
-        entry = self._breakers().get(subject)
+        now = self.clock.monotonic()
+        if now > self._shared.breakers_until:
+            self._read_breakers(now)
+        entry = self._shared.breakers.get(subject)
         return None if entry is None else self._is_cool(entry)
 
     def _is_cool(self, entry: Breaker) -> bool:
         # What was opened by a clock that was ahead is not open until that time comes.
         return abs(self.clock.now() - entry.opened_at) >= self.config.breaker_cooldown_s
 
-    def _breakers(self) -> dict[str, Breaker]:
-        """Return the open breakers by subject, read at most `BREAKER_AGE_S` ago."""
-        if not self.config.breaker:
-            return {}
-        now = self.clock.monotonic()
-        if now - self._shared.breakers_read_at > BREAKER_AGE_S:
-            self._shared.breakers_read_at = now
-            self._shared.breakers = {entry.subject: entry for entry in self.home.breakers()}
-        return self._shared.breakers
+    def _read_breakers(self, now: float) -> None:
+        self._shared.breakers_until = now + BREAKER_AGE_S
+        self._shared.breakers = {entry.subject: entry for entry in self.home.breakers()}
 
     def probe_passed(self, tool: str, agent: str) -> None:
         """Close the breakers on a tool and an agent that passed DRY_RUN after the cooldown."""

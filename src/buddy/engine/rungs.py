@@ -23,9 +23,9 @@ from buddy.engine.attempts import (
 from buddy.engine.ending import Ending
 from buddy.engine.records import record_rung
 from buddy.errors import InvalidArguments
-from buddy.model.decision import Ceiling, Denied, NeedsApproval
-from buddy.model.mode import Mode
-from buddy.model.outcome import CallError, Preview, StepStatus
+from buddy.model.decision import Ceiling, Denied, NeedsApproval, Run, Wait
+from buddy.model.mode import DRY_RUN, MOCK
+from buddy.model.outcome import FAILED, HELD, CallError, Preview
 
 if TYPE_CHECKING:
     from buddy.engine.climb import Climb
@@ -37,32 +37,31 @@ async def mock(climb: Climb, *, rehearsal: bool, final: Ceiling | None) -> Endin
         climb.mock_attempts += 1
         started = climb.run.now()
         found = await _mock_attempt(climb, rehearsal)
-        error = found if isinstance(found, CallError) else None
-        again = climb.retry_after(error, Mode.MOCK, climb.mock_attempts) if error else None
+        error = found if type(found) is CallError else None
+        value = found.value if isinstance(found, Passed) else UNSET
+        again = climb.retry_after(error, MOCK, climb.mock_attempts) if error else None
         status = None
         if error is not None and again is None:
-            status = StepStatus.FAILED
+            status = FAILED
         elif error is None and final is not None:
             status = climb.resting_status(final)
-        result = UNSET if error else found.value if isinstance(found, Passed) else UNSET
-        result = UNSET if references.has_unknown(result) else result
         record_rung(
             climb,
-            Mode.MOCK,
+            MOCK,
             climb.mock_attempts,
             started,
-            result=result,
+            result=UNSET if references.has_unknown(value) else value,
             error=error,
             status=status and climb.told(status),
             rehearsal=rehearsal,
-            limit=final if status is not StepStatus.FAILED else None,
+            limit=final if status is not FAILED else None,
         )
         if error is None:
-            climb.result = found.value if isinstance(found, Passed) else None
-            climb.passed = Mode.MOCK
+            climb.result = value
+            climb.passed = MOCK
             return None
         if again is None:
-            return climb.at_rest(StepStatus.FAILED, "mock", error.message)
+            return climb.at_rest(FAILED, "mock", error.message)
         await climb.run.clock.sleep(again)
 
 
@@ -77,7 +76,7 @@ async def _mock_attempt(climb: Climb, rehearsal: bool) -> Attempt:
     if problem:
         return _wrong_arguments(problem)
     found = await attempt(
-        climb.tool.mock(climb.args, climb.context(Mode.MOCK, climb.mock_attempts)), climb.contract, Mode.MOCK
+        climb.tool.mock(climb.args, climb.context(MOCK, climb.mock_attempts)), climb.contract, MOCK
     )
     if isinstance(found, Passed) and climb.handlers.isdisjoint(("live", "mock")) and not rehearsal:
         found = await _simulated(climb, found)
@@ -103,33 +102,29 @@ async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
     assert climb.tool is not None
     assert climb.contract is not None
     while True:
-        decision = gating.decide(climb, Mode.DRY_RUN)
-        if isinstance(decision, Denied):
-            return climb.go_down(decision.ceiling)
-        if isinstance(decision, NeedsApproval):
-            return Ending(
-                status=StepStatus.HELD, reached=climb.passed, rule=decision.rule, reason=decision.reason
-            )
+        decision = gating.decide(climb, DRY_RUN)
+        if not isinstance(decision, Run):
+            return _kept_from(climb, decision)
         climb.dry_attempts += 1
-        first = climb.passed is Mode.MOCK
+        first = climb.passed is MOCK
         started = climb.run.now()
         found = await _dry_attempt(climb)
-        error = found if isinstance(found, CallError) else None
-        again = climb.retry_after(error, Mode.DRY_RUN, climb.dry_attempts) if error else None
-        status = StepStatus.FAILED if error and again is None else None
+        error = found if type(found) is CallError else None
+        again = climb.retry_after(error, DRY_RUN, climb.dry_attempts) if error else None
+        status = FAILED if error and again is None else None
         if error is None:
             _take(climb, found)
             status = climb.resting_status(final) if final is not None else None
         record_rung(
             climb,
-            Mode.DRY_RUN,
+            DRY_RUN,
             climb.dry_attempts,
             started,
             error=error,
             status=status and climb.told(status),
             result=UNSET if error or climb.contract.writes else climb.result,
             preview=None if error or not climb.contract.writes else climb.preview,
-            moved_from=Mode.MOCK if first else None,
+            moved_from=MOCK if first else None,
             limit=final if error is None else None,
         )
         if error is None:
@@ -140,8 +135,14 @@ async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
                 return None
             return climb.at_rest(climb.resting_status(final), final.rule, final.reason)
         if again is None:
-            return climb.at_rest(StepStatus.FAILED, "dry_run", error.message)
+            return climb.at_rest(FAILED, "dry_run", error.message)
         await climb.run.clock.sleep(again)
+
+
+def _kept_from(climb: Climb, decision: NeedsApproval | Wait | Denied) -> Ending:
+    if isinstance(decision, Denied):
+        return climb.go_down(decision.ceiling)
+    return Ending(status=HELD, reached=climb.passed, rule=decision.rule, reason=decision.reason)
 
 
 async def _dry_attempt(climb: Climb) -> Attempt:
@@ -152,18 +153,18 @@ async def _dry_attempt(climb: Climb) -> Attempt:
         args, secrets = with_secrets(climb.args, climb.contract.secret_args, climb.run.secrets)
     except InvalidArguments as problem:
         return _wrong_arguments(str(problem))
-    context = climb.context(Mode.DRY_RUN, climb.dry_attempts)
+    context = climb.context(DRY_RUN, climb.dry_attempts)
     if writes and "preview" not in climb.handlers:
         return Passed(
             Preview(available=False, notes=["preview unavailable: the tool has no preview handler"])
         )
     work = climb.tool.preview(args, context) if writes else climb.tool.live(args, context)
     found = await attempt(
-        work, climb.contract, Mode.DRY_RUN, in_thread=climb.tool.sync and not writes, redact=secrets
+        work, climb.contract, DRY_RUN, in_thread=climb.tool.sync and not writes, redact=secrets
     )
-    if isinstance(found, StillRunning):
+    if type(found) is StillRunning:
         return timed_out(climb.contract)
-    if isinstance(found, Passed) and secrets:
+    if secrets and isinstance(found, Passed):
         return Passed(_hidden(found.value, secrets))
     return found
 

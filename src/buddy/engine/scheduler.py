@@ -14,10 +14,10 @@ from buddy.engine.plans import Edges, PlanState
 from buddy.engine.undoing import roll_back
 from buddy.errors import InvalidArguments
 from buddy.journal.events import Settled
-from buddy.model.mode import Mode
-from buddy.model.outcome import StepStatus
+from buddy.model.mode import LIVE, MOCK
+from buddy.model.outcome import ABORTED, FAILED, HELD, PENDING, ROLLED_BACK, SKIPPED, UNKNOWN, StepStatus
 
-OVER = (StepStatus.FAILED, StepStatus.ABORTED, StepStatus.SKIPPED)
+OVER = (FAILED, ABORTED, SKIPPED)
 
 
 class PlanDriver:
@@ -49,7 +49,7 @@ class PlanDriver:
             if own:
                 plan.schedule.after[place] = tuple(dict.fromkeys((*plan.schedule.after[place], *own)))
         self._edges = Edges(plan.schedule)
-        if self.run.config.mode is Mode.LIVE:
+        if self.run.config.mode is LIVE:
             plan.note_awaited(board.awaited.get(plan.ordinal, ()))
 
     async def drive(self) -> None:
@@ -57,7 +57,7 @@ class PlanDriver:
         plan = self.plan
         self.board.enter(self)
         try:
-            if self.run.config.mode is not Mode.MOCK:
+            if self.run.config.mode is not MOCK:
                 await self._rehearse()
             self._start()
             await self._until_settled()
@@ -80,10 +80,10 @@ class PlanDriver:
     async def _undo_groups(self) -> None:
         plan = self.plan
         for group in plan.to_undo():
-            failed = next((p for p in plan.places(StepStatus.FAILED) if plan.step(p).group == group), None)
+            failed = next((p for p in plan.places(FAILED) if plan.steps[p].group == group), None)
             if failed is None or group in plan.groups_in_doubt():
                 continue
-            trigger = f"step '{plan.step(failed).step_id}' failed"
+            trigger = f"step '{plan.steps[failed].step_id}' failed"
             await roll_back(self.run, plan, undo_order(plan.done, group), trigger, tried=plan.undo_tried)
 
     # rehearsal
@@ -93,29 +93,29 @@ class PlanDriver:
         kept, plan.results = plan.results, dict(plan.results)
         failed = ""
         for place in range(len(plan)):
-            if plan.status(place) is not StepStatus.PENDING or plan.refused(place) is not None:
+            if plan.status(place) is not PENDING or plan.refused(place) is not None:
                 continue
             ending = await self._rehearse_step(place)
             if ending is not None:
                 self.last = ending
                 plan.put(place, ending.status, None)
-                if ending.status is StepStatus.UNKNOWN:
+                if ending.status is UNKNOWN:
                     self._lose(place)
                     continue
                 self._fail(place, undo=False)
-                failed = failed or plan.step(place).step_id
+                failed = failed or plan.steps[place].step_id
             if place % 256 == 255:
                 await asyncio.sleep(0)
         plan.results = kept
         if failed and self._stops() and plan.schedule.plan.fleet is None:
             plan.stopped = (
-                StepStatus.SKIPPED,
+                SKIPPED,
                 "rehearsal",
                 f"the plan's rehearsal failed at step '{failed}'",
             )
 
     async def _rehearse_step(self, place: int) -> Ending | None:
-        plan, step = self.plan, self.plan.step(place)
+        plan, step = self.plan, self.plan.steps[place]
         if step.for_each is None:
             args, problem = fanout.arguments(plan, place, plan.results)
             climb = Climb(self.run, plan, place, step.step_id, args, problem=problem)
@@ -147,7 +147,7 @@ class PlanDriver:
 
     def is_settled(self, place: int) -> bool:
         """Whether a step is out of the way: settled, or waiting for a person."""
-        return place in self._parked or self.plan.status(place) is not StepStatus.PENDING
+        return place in self._parked or self.plan.status(place) is not PENDING
 
     def wake(self) -> None:
         """Look again at whether the plan is over."""
@@ -160,7 +160,7 @@ class PlanDriver:
     def _start(self) -> None:
         plan = self.plan
         for place in range(len(plan) if plan.unsettled < len(plan) else 0):
-            if plan.status(place) is not StepStatus.PENDING:
+            if plan.status(place) is not PENDING:
                 # Only counted here: what this makes ready is made ready below, once.
                 for follower in self._edges.after(place):
                     self._edges.waiting[follower] -= 1
@@ -168,7 +168,7 @@ class PlanDriver:
             for other in befores:
                 if other[0] != plan.ordinal and self.board.wait_for(other, self._arrived(place)):
                     self._edges.waiting[place] += 1
-        for place in plan.places(StepStatus.PENDING):
+        for place in plan.places(PENDING):
             if self._edges.waiting[place] == 0:
                 self._ready_now(place)
 
@@ -183,13 +183,13 @@ class PlanDriver:
     def _arrived(self, place: int) -> Callable[[], None]:
         def then() -> None:
             self._edges.waiting[place] -= 1
-            if self._edges.waiting[place] == 0 and self.plan.status(place) is StepStatus.PENDING:
+            if self._edges.waiting[place] == 0 and self.plan.status(place) is PENDING:
                 self._ready_now(place)
 
         return then
 
     def _ready_now(self, place: int) -> None:
-        agent = self.plan.step(place).agent
+        agent = self.plan.steps[place].agent
         heapq.heappush(self._ready.setdefault(agent, []), place)
         self._open_lane(agent)
 
@@ -249,7 +249,7 @@ class PlanDriver:
             raise self._failure
 
     def _waits_elsewhere(self) -> bool:
-        return any(self._edges.waiting[place] for place in self.plan.places(StepStatus.PENDING))
+        return any(self._edges.waiting[place] for place in self.plan.places(PENDING))
 
     def _unpark_all(self) -> None:
         for place in list(self._parked):
@@ -263,7 +263,7 @@ class PlanDriver:
             raise self.run.failure
         if self.run.interrupt.reason:
             await self.run.interrupt.go_on()
-        plan, step = self.plan, self.plan.step(place)
+        plan, step = self.plan, self.plan.steps[place]
         skip = self._skipped(place)
         if skip is not None and plan.is_lost(step.step_id):
             return fanout.lost(self.run, plan, place, "and is not made again as its plan goes no further")
@@ -294,16 +294,16 @@ class PlanDriver:
         plan = self.plan
         if plan.stopped is not None:
             return plan.stopped
-        group = plan.step(place).group
+        group = plan.steps[place].group
         if group is not None and group in plan.failed_groups:
-            return StepStatus.SKIPPED, "group", f"a step of its group '{group}' failed"
+            return SKIPPED, "group", f"a step of its group '{group}' failed"
         for source in plan.schedule.needs[place]:
             status = plan.status(source)
-            undone = status is StepStatus.ROLLED_BACK
-            if undone or (status in OVER and (status is not StepStatus.FAILED or self._stops())):
-                name = plan.step(source).step_id
+            undone = status is ROLLED_BACK
+            if undone or (status in OVER and (status is not FAILED or self._stops())):
+                name = plan.steps[source].step_id
                 return (
-                    StepStatus.SKIPPED,
+                    SKIPPED,
                     "dependency",
                     f"step '{name}', which it depends on, is {status.value}",
                 )
@@ -313,10 +313,10 @@ class PlanDriver:
         return self.plan.stops(self.run.config.on_failure)
 
     def _arrive(self, place: int, ending: Ending) -> None:
-        plan, step = self.plan, self.plan.step(place)
+        plan, step = self.plan, self.plan.steps[place]
         self.last = ending
         if ending.waits_for is not None and self.board.waits and plan.stopped is None:
-            plan.put(place, StepStatus.PENDING, ending.reached)
+            plan.put(place, PENDING, ending.reached)
             if place not in self._parked:
                 self._parked.add(place)
                 self._release(place, order_only=True)
@@ -325,7 +325,7 @@ class PlanDriver:
             self.board.park(self, place, ending.waits_for)
             self._wake.set()
             return
-        status = StepStatus.UNKNOWN if plan.is_lost(step.step_id) else ending.status
+        status = UNKNOWN if plan.is_lost(step.step_id) else ending.status
         if ending.waits_for is not None:
             self.run.record(
                 Settled(
@@ -333,7 +333,7 @@ class PlanDriver:
                     step=step.step_id,
                     agent=step.agent,
                     tool=step.tool,
-                    status=plan.standing(step.step_id, StepStatus.HELD),
+                    status=plan.standing(step.step_id, HELD),
                     final_mode=ending.reached,
                     rule=ending.rule,
                     reason=ending.reason,
@@ -342,9 +342,9 @@ class PlanDriver:
         plan.put(place, status, ending.reached)
         if ending.reached is not None:
             plan.keep(place, ending.result)
-        if status is StepStatus.FAILED:
+        if status is FAILED:
             self._fail(place, undo=True)
-        elif status is StepStatus.UNKNOWN:
+        elif status is UNKNOWN:
             self._lose(place)
         self.board.progress()
         needs_only = place in self._parked
@@ -366,13 +366,13 @@ class PlanDriver:
 
     def _fail(self, place: int, *, undo: bool) -> None:
         """Draw the consequences of a step that failed for good."""
-        plan, step = self.plan, self.plan.step(place)
+        plan, step = self.plan, self.plan.steps[place]
         config = self.run.config
-        rolls_back = undo and config.enable_rollback_on_failure and config.mode is Mode.LIVE
+        rolls_back = undo and config.enable_rollback_on_failure and config.mode is LIVE
         if rolls_back:
             plan.failed_groups.add(step.group)
         if step.group is None and (rolls_back or (self._stops() and plan.schedule.plan.chain)):
-            plan.stopped = plan.stopped or (StepStatus.SKIPPED, "failure", f"step '{step.step_id}' failed")
+            plan.stopped = plan.stopped or (SKIPPED, "failure", f"step '{step.step_id}' failed")
 
     def _release(self, place: int, *, needs_only: bool = False, order_only: bool = False) -> None:
         plan = self.plan
@@ -382,5 +382,5 @@ class PlanDriver:
                 continue
             self._edges.waiting[follower] -= 1
             free = self._edges.waiting[follower] == 0 and follower not in self._parked
-            if free and plan.status(follower) is StepStatus.PENDING:
+            if free and plan.status(follower) is PENDING:
                 self._ready_now(follower)

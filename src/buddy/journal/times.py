@@ -1,12 +1,9 @@
 """Times as text: UTC ISO 8601 with microseconds, the only form that records use."""
 
 from datetime import UTC, datetime
-from functools import lru_cache
 
-
-@lru_cache(maxsize=16)
-def _form(second: float) -> str:
-    return f"{datetime.fromtimestamp(second, UTC).isoformat()[:19]}.%06d+00:00"
+_known = (-1.0, "")
+"""A second, and the form of the times in it: the last one that was asked for."""
 
 
 def iso(now: float) -> str:
@@ -15,11 +12,16 @@ def iso(now: float) -> str:
     Args:
         now: seconds since the epoch; microseconds are rounded half to even, as `datetime` does.
     """
+    global _known
     second = now // 1
     micros = round((now - second) * 1e6)
     if micros == 1_000_000:
         second, micros = second + 1, 0
-    return _form(second) % micros
+    known = _known
+    if known[0] != second:
+        form = f"{datetime.fromtimestamp(second, UTC).isoformat()[:19]}.%06d+00:00"
+        known = _known = (second, form)
+    return known[1] % micros
 
 
 def millis(spent: float) -> float:

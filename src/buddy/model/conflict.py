@@ -15,6 +15,8 @@ class ConflictType(Enum):
     PERMISSION = "PERMISSION"
     TIMEOUT = "TIMEOUT"
 
+    __hash__ = object.__hash__
+
 
 class Strategy(Enum):
     """What is done about a conflict; `ALLOW` records it and changes nothing."""

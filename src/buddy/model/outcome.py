@@ -1,7 +1,7 @@
 """How calls end, and how steps do."""
 
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -26,6 +26,17 @@ class StepStatus(Enum):
     ROLLED_BACK = "ROLLED_BACK"
 
     __hash__ = object.__hash__
+
+
+# Names of their own, which Python 3.11 finds ten times as fast as members of a class.
+PENDING: Final = StepStatus.PENDING
+SUCCEEDED: Final = StepStatus.SUCCEEDED
+HELD: Final = StepStatus.HELD
+FAILED: Final = StepStatus.FAILED
+ABORTED: Final = StepStatus.ABORTED
+SKIPPED: Final = StepStatus.SKIPPED
+UNKNOWN: Final = StepStatus.UNKNOWN
+ROLLED_BACK: Final = StepStatus.ROLLED_BACK
 
 
 class OutcomeKind(Enum):

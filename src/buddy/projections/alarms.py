@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from buddy.journal.events import Outcome, Record, Rung
-from buddy.model.outcome import StepStatus
+from buddy.model.outcome import FAILED, UNKNOWN
 from buddy.projections.anomaly import RECOMMENDATIONS, Anomaly, AnomalyType, Severity
 from buddy.projections.fleet.fold import Fleet
 from buddy.projections.metrics import places
@@ -68,7 +68,7 @@ class Alarms(ABC):
         rung = event.mode.rank + 1 if isinstance(event, Rung) else LIVE
         if rung < min(top, DRY_RUN):
             return
-        failed = state.status is StepStatus.FAILED or state.status is StepStatus.UNKNOWN
+        failed = state.status is FAILED or state.status is UNKNOWN
         if not failed:
             if event.tool in self._streaks:
                 del self._streaks[event.tool]

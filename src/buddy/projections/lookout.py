@@ -18,7 +18,7 @@ from buddy.journal.events import (
     Settled,
     UndoOutcome,
 )
-from buddy.model.outcome import OutcomeKind, StepStatus
+from buddy.model.outcome import ROLLED_BACK, OutcomeKind, StepStatus
 from buddy.projections.alarms import Alarms
 from buddy.projections.anomaly import Anomaly
 from buddy.projections.run import top_of
@@ -69,7 +69,7 @@ class Lookout(Alarms):
         agent, status, tried, first, error = found
         if status is None:
             status = old.status
-        elif status is StepStatus.ROLLED_BACK:
+        elif status is ROLLED_BACK:
             tried = LIVE
         found = (agent, status, tried, first, error)
         return self._known.get(found) or self._made(found)

@@ -49,13 +49,13 @@ class Plan:
         self.run = SimpleNamespace(
             config=self.config,
             environment=False,
-            lock=lambda: self.now["lock"],
-            breaker=lambda tool, agent: self.now["breaker"],
+            stops=lambda tool, agent: (self.now["lock"], self.now["breaker"]),
             home=SimpleNamespace(used_up=lambda *args: self.used_up),
             clock=SimpleNamespace(now=lambda: 0.0),
         )
         self.plan = SimpleNamespace(
             gate=GateMemory(),
+            schedule=SimpleNamespace(needs=[(1,)]),
             source=lambda place: self.now["source"],
             limit=lambda place: None,
             agent=lambda name: SimpleNamespace(permissions=frozenset({"*"})),

@@ -19,7 +19,7 @@ def awaited(
     tools: Any = SimpleNamespace()
     state = PlanState(0, Schedule(made, lambda tool: (needs or {}).get(tool, ())), tools, Findings())
     state.note_awaited(elsewhere)
-    return {state.step(place).step_id for place in range(len(state)) if state.awaited[place]}
+    return {state.steps[place].step_id for place in range(len(state)) if state.awaited[place]}
 
 
 def step(name: str, agent: str = "a", tool: str = "put", **fields: Any) -> Step:

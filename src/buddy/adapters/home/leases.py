@@ -112,8 +112,9 @@ class _Book:
             return bool(known[0].held)
         self._ticket += 1
         free = self._free(holder, claims, self._ticket)
+        held = int(free)  # the module sqlite3 looks for a way to convert every bool
         rows = [
-            _Row(resource, self._ticket, holder, self._owner.token, is_write, free)
+            _Row(resource, self._ticket, holder, self._owner.token, is_write, held)
             for resource, is_write in claims.items()
         ]
         for row in rows:

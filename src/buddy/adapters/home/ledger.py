@@ -53,7 +53,9 @@ def admit(
     answers: list[Admitted | Refused] = []
     books = _Books(connection, actions)
     for action in actions:
-        refused = _refusal(connection, action, now, window_s, caps, books)
+        refused = None
+        if caps or action.approval is not None or books.knows(action):
+            refused = _refusal(connection, action, now, window_s, caps, books)
         if refused is None:
             _enter(connection, action, now, admitted.at, caps, books)
         answers.append(refused or admitted)
@@ -83,8 +85,11 @@ class _Books:
         """Enter an action; a retry is taken out and entered again, as it comes after what happened since."""
         if self.knows(action):
             _take_out(self._connection, action.run_id, action.step, action.digest)
-        resources = tuple(dict.fromkeys(action.resources))
+        resources = action.resources
+        if len(resources) > 1:
+            resources = tuple(dict.fromkeys(resources))
         self._known.add(action.digest)
+        # Numbers and bytearrays: the module sqlite3 looks for a way to convert every bool and all bytes.
         self._rows.append(
             (
                 self._next,
@@ -94,11 +99,12 @@ class _Books:
                 action.tool,
                 action.agent,
                 at,
-                action.irreversible,
-                _encode(resources),
+                int(action.irreversible),
+                bytearray(_encode(resources)),
             )
         )
-        self._resources += [(resource, self._next) for resource in resources]
+        for resource in resources:
+            self._resources.append((resource, self._next))
         self._next += 1
 
     def write(self) -> None:

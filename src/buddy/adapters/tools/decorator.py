@@ -24,6 +24,7 @@ from buddy.ports import CallContext
 F = TypeVar("F", bound=Callable[..., Any])
 
 _JSON = (TypeError, ValueError, OverflowError, RecursionError)
+_previews = msgspec.json.Decoder(Preview)
 
 
 class Tool(ContractTool):
@@ -165,7 +166,7 @@ class Tool(ContractTool):
         if not isinstance(preview, Preview):
             raise ToolError(_wrong("preview", self.name, preview, "Preview"))
         try:
-            return msgspec.json.decode(msgspec.json.encode(preview), type=Preview)
+            return _previews.decode(msgspec.json.encode(preview))
         except _JSON as problem:
             raise ToolError(f"the preview of {self.name} has no form in JSON: {problem}") from problem
 
