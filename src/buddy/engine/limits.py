@@ -22,10 +22,16 @@ class Slots:
         self.taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def take(self) -> None:
-        """Wait for a slot and take it."""
+    def grab(self) -> bool:
+        """Take a slot where one is free and nobody waits for it; returns whether that was so."""
         if self.taken < self.size and not self._waiting:
             self.taken += 1
+            return True
+        return False
+
+    async def take(self) -> None:
+        """Wait for a slot and take it."""
+        if self.grab():
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)

@@ -164,7 +164,7 @@ async def _act(climb: Climb) -> Ending | float | None:
     """Make one live attempt; returns an ending, seconds before the next attempt, or None to start over."""
     contract = climb.contract
     assert contract is not None
-    give_slots = await _take_slots(climb.run, contract)
+    give_slots = _slots_at_once(climb.run, contract) or await _take_slots(climb.run, contract)
     holder = _holder(climb)
     held: Claimed = ()
 
@@ -194,10 +194,19 @@ async def _act(climb: Climb) -> Ending | float | None:
             answer = await _call(climb, contract)
             if type(answer) is StillRunning:
                 return give_up(climb, contract, answer, release)
-            return await _settle(climb, contract, answer)
+            started, found, secrets = answer
+            if isinstance(found, Passed):
+                return await succeed(climb, contract, started, hidden_value(found.value, secrets))
+            return await _settle(climb, contract, started, found)
     finally:
         if type(answer) is not StillRunning:
             release()
+
+
+def _slots_at_once(run: Run, contract: ToolContract) -> Callable[[], None] | None:
+    """Take the run's budget where nothing else is needed and it need not be waited for."""
+    bounded = contract.rate is not None or contract.max_concurrency is not None
+    return None if bounded or not run.budget.grab() else run.budget.give
 
 
 async def _take_slots(run: Run, contract: ToolContract) -> Callable[[], None]:
@@ -281,12 +290,8 @@ async def _call(climb: Climb, contract: ToolContract) -> Any:
     return found if type(found) is StillRunning else (started, found, secrets)
 
 
-async def _settle(climb: Climb, contract: ToolContract, answer: Any) -> Ending | float:
-    """Put the outcome on disk and say what follows."""
-    started, found, secrets = answer
-    if isinstance(found, Passed):
-        return await succeed(climb, contract, started, hidden_value(found.value, secrets))
-    assert isinstance(found, CallError)
+async def _settle(climb: Climb, contract: ToolContract, started: float, found: CallError) -> Ending | float:
+    """Put the outcome of a call that failed on disk and say what follows."""
     kind, rests = OutcomeKind.FAILED, FAILED
     if not found.no_effect:
         kind, rests = OutcomeKind.UNKNOWN, UNKNOWN

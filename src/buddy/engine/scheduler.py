@@ -213,7 +213,8 @@ class PlanDriver:
         slots = self.board.agent(agent, capacity)
         try:
             while self._has(agent):
-                await slots.take()
+                if not slots.grab():
+                    await slots.take()
                 try:
                     place = self._next(agent)
                     if place is None:
