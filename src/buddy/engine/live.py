@@ -32,7 +32,7 @@ from buddy.errors import InvalidArguments
 from buddy.journal.events import Intent
 from buddy.model import decision as decisions
 from buddy.model.conflict import ConflictType, StepRef, Strategy
-from buddy.model.decision import Ceiling, Denied
+from buddy.model.decision import Ceiling, Denied, NeedsApproval, Wait
 from buddy.model.mode import DRY_RUN, LIVE, MOCK
 from buddy.model.outcome import ABORTED, FAILED, HELD, SUCCEEDED, UNKNOWN, CallError, OutcomeKind
 from buddy.ports import Action, Admitted, Refused
@@ -66,8 +66,8 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
         if ending is not None:
             return ending
         decision = gating.decide(climb, LIVE)
-        if isinstance(decision, Denied):
-            return climb.go_down(decision.ceiling)
+        if not isinstance(decision, decisions.Run):
+            return _not_live(climb, decision)
         climb.promote()
         climb.live_attempts += 1
         record_rung(
@@ -79,6 +79,7 @@ async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
             reused=True,
             status=climb.told(SUCCEEDED),
             moved_from=DRY_RUN,
+            threshold=decision.threshold,
         )
         return climb.at_rest(SUCCEEDED, "", "")
     finally:
@@ -165,19 +166,10 @@ async def _act(climb: Climb) -> Ending | float | None:
     contract = climb.contract
     assert contract is not None
     give_slots = _slots_at_once(climb.run, contract) or await _take_slots(climb.run, contract)
-    holder = _holder(climb)
     held: Claimed = ()
-
-    def release() -> None:
-        if held:
-            give = partial(climb.run.claims.give, holder)
-            # Nobody else acts on what this call wrote before it is known for good that it did.
-            climb.run.when_durable(give) if climb.rides else give()
-        give_slots()
-
     answer: Any = None
     try:
-        held = await climb.run.claims.take(holder, _claims(climb))
+        held = await climb.run.claims.take(_holder(climb), _claims(climb))
         ending = await dry_run(climb, final=None)
         if ending is not None:
             return ending
@@ -193,14 +185,22 @@ async def _act(climb: Climb) -> Ending | float | None:
                 return ending
             answer = await _call(climb, contract)
             if type(answer) is StillRunning:
-                return give_up(climb, contract, answer, release)
+                return give_up(climb, contract, answer, partial(_release, climb, held, give_slots))
             started, found, secrets = answer
             if isinstance(found, Passed):
                 return await succeed(climb, contract, started, hidden_value(found.value, secrets))
             return await _settle(climb, contract, started, found)
     finally:
         if type(answer) is not StillRunning:
-            release()
+            _release(climb, held, give_slots)
+
+
+def _release(climb: Climb, held: Claimed, give_slots: Callable[[], None]) -> None:
+    if held:
+        give = partial(climb.run.claims.give, _holder(climb))
+        # Nobody else acts on what this call wrote before it is known for good that it did.
+        climb.run.when_durable(give) if climb.rides else give()
+    give_slots()
 
 
 def _slots_at_once(run: Run, contract: ToolContract) -> Callable[[], None] | None:
@@ -235,9 +235,7 @@ async def _begin(climb: Climb, contract: ToolContract, held: Claimed) -> tuple[b
     run = climb.run
     decision = gating.decide(climb, LIVE)
     if not isinstance(decision, decisions.Run):
-        if isinstance(decision, Denied):
-            return False, climb.go_down(decision.ceiling)
-        return False, climb.settle(HELD, decision.rule, decision.reason)
+        return False, _not_live(climb, decision)
     climb.live_attempts += 1
     request = climb.granted.request if climb.granted else None
     intent = Intent(
@@ -262,6 +260,12 @@ async def _begin(climb: Climb, contract: ToolContract, held: Claimed) -> tuple[b
         return True, None
     climb.live_attempts -= 1
     return False, _refused(climb, verdict)
+
+
+def _not_live(climb: Climb, decision: NeedsApproval | Wait | Denied) -> Ending:
+    if isinstance(decision, Denied):
+        return climb.go_down(decision.ceiling)
+    return climb.settle(HELD, decision.rule, decision.reason)
 
 
 def _refused(climb: Climb, verdict: Refused) -> Ending | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from buddy.core import gate, references
+from buddy.core import references
 from buddy.core.ladder import Trigger
 from buddy.engine.attempts import is_large
 from buddy.journal.events import Rung
@@ -36,6 +36,7 @@ def record_rung(
     rehearsal: bool = False,
     reused: bool = False,
     limit: Ceiling | None = None,
+    threshold: float | None = None,
 ) -> None:
     """Record one attempt at MOCK or DRY_RUN, or a read that is LIVE by its DRY_RUN."""
     run, step = climb.run, climb.step
@@ -65,7 +66,7 @@ def record_rung(
     if mode is not MOCK:
         rung = replace(
             rung,
-            threshold=gate.threshold(climb.contract, mode, run.config.confidence_threshold_for_live),
+            threshold=threshold,
             moved_from=moved_from,
             trigger=_PROMOTE if moved_from else "",
             reused=reused,

@@ -126,6 +126,7 @@ async def dry_run(climb: Climb, *, final: Ceiling | None) -> Ending | None:
             preview=None if error or not climb.contract.writes else climb.preview,
             moved_from=MOCK if first else None,
             limit=final if error is None else None,
+            threshold=decision.threshold,
         )
         if error is None:
             if first:
