@@ -37,7 +37,7 @@ from buddy.model.config import RetryStrategy, SandboxSettings
 from buddy.wiring import commands, session
 from buddy.wiring.builtin import Loaded, Sandboxes
 from crash import books, checker
-from crash.machine import Died, Fault, Machine, SimClock, SimDisk, SimHome
+from crash.machine import Died, Fault, Machine, SimClock, SimDisk, SimHome, close_if
 from crash.world import World, tools
 
 POINTS = (60, 160, 400)
@@ -182,11 +182,11 @@ class Simulation:
                 self.world.leave()
                 gc.collect()
                 for file, inode in files:
-                    _close(file, inode)
+                    close_if(file, inode)
 
     def _session(self) -> session.Session:
         found = session.Session(self.config(), self.tools, Quiet())
-        self.clock = _after(self.clock)
+        self.clock = self.clock.later()
         found.clock = self.clock
         return found
 
@@ -392,22 +392,6 @@ def _new_home() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         SqliteHome(Path(folder)).close()
         return (Path(folder) / "buddy.db").read_bytes()
-
-
-def _close(file: int, inode: int) -> None:
-    """Close a file, unless that was done and the number is another's by now."""
-    try:
-        if os.fstat(file).st_ino == inode:
-            os.close(file)
-    except OSError:
-        return
-
-
-def _after(clock: SimClock) -> SimClock:
-    """Return a clock that stands where another one does, a second later."""
-    later = SimClock()
-    later.elapsed, later.behind = clock.elapsed + 1.0, clock.behind
-    return later
 
 
 def _as_wal(data: bytes) -> bytes:
