@@ -169,16 +169,17 @@ def with_secrets(
 
 
 BLOB_BYTES = 65_536
+_MOST = 6
+"""Bytes of JSON that a character takes at most: a control character is written as its number."""
 _WITH_ENTRIES = (dict, list)
 
 
 def is_large(value: Any) -> bytes | None:
     """Return the canonical JSON of a JSON value that is too large for a journal line, None for others."""
-    kind = type(value)
-    if kind is str:
-        if len(value) * 4 < BLOB_BYTES:
+    if isinstance(value, str):
+        if len(value) * _MOST < BLOB_BYTES:
             return None
-    elif not value or kind not in _WITH_ENTRIES:
+    elif not value or not isinstance(value, _WITH_ENTRIES):
         return None
     data = canonical(value)
     return data if len(data) > BLOB_BYTES else None

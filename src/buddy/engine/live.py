@@ -183,13 +183,12 @@ async def _act(climb: Climb) -> Ending | float | None:
             go, ending = await _begin(climb, contract, held)
             if not go:
                 return ending
-            answer = await _call(climb, contract)
+            started, answer, secrets = await _call(climb, contract)
             if type(answer) is StillRunning:
-                return give_up(climb, contract, answer, partial(_release, climb, held, give_slots))
-            started, found, secrets = answer
-            if isinstance(found, Passed):
-                return await succeed(climb, contract, started, hidden_value(found.value, secrets))
-            return await _settle(climb, contract, started, found)
+                return give_up(climb, contract, answer, secrets, partial(_release, climb, held, give_slots))
+            if isinstance(answer, Passed):
+                return await succeed(climb, contract, started, hidden_value(answer.value, secrets))
+            return await _settle(climb, contract, started, answer)
     finally:
         if type(answer) is not StillRunning:
             _release(climb, held, give_slots)
@@ -281,8 +280,8 @@ def _refused(climb: Climb, verdict: Refused) -> Ending | None:
             return climb.settle(ABORTED, verdict.rule, verdict.reason)
 
 
-async def _call(climb: Climb, contract: ToolContract) -> Any:
-    """Call the tool for real; returns what happened and when it began."""
+async def _call(climb: Climb, contract: ToolContract) -> tuple[float, Any, tuple[str, ...]]:
+    """Call the tool for real; returns when it began, what happened, and the secrets that it was given."""
     assert climb.tool is not None
     started = climb.run.now()
     try:
@@ -291,7 +290,7 @@ async def _call(climb: Climb, contract: ToolContract) -> Any:
         return started, error_of(problem, contract, LIVE), ()
     work = climb.tool.live(args, climb.context(LIVE, climb.live_attempts))
     found = await attempt(work, contract, LIVE, in_thread=climb.tool.sync, redact=secrets)
-    return found if type(found) is StillRunning else (started, found, secrets)
+    return started, found, secrets
 
 
 async def _settle(climb: Climb, contract: ToolContract, started: float, found: CallError) -> Ending | float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -13,6 +14,7 @@ from buddy.engine.attempts import (
     StillRunning,
     attempt,
     error_of,
+    hidden_value,
     is_large,
     timed_out,
 )
@@ -167,8 +169,22 @@ async def probe(climb: Climb, contract: ToolContract, error: CallError) -> Endin
     )
 
 
-def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release: Any) -> Ending:
-    """Settle as UNKNOWN a call whose thread cannot be stopped; its end settles it for good."""
+def give_up(
+    climb: Climb,
+    contract: ToolContract,
+    running: StillRunning,
+    secrets: tuple[str, ...],
+    release: Callable[[], None],
+) -> Ending:
+    """Settle as UNKNOWN a call whose thread cannot be stopped; its end settles it for good.
+
+    Args:
+        climb: that made it.
+        contract: of its tool.
+        running: the thread.
+        secrets: that it was given, which no record may tell.
+        release: gives back what the call holds.
+    """
     error = timed_out(contract)
     started = climb.run.now() - contract.timeout_s
     record_outcome(climb, OutcomeKind.UNKNOWN, started, error=error, status=UNKNOWN, reason=error.message)
@@ -178,9 +194,9 @@ def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release
         try:
             result = await running.task
         except Exception as problem:  # noqa: BLE001 - a tool may raise anything
-            await _late_failure(climb, contract, started, problem)
+            await _late_failure(climb, contract, started, problem, secrets)
         else:
-            await succeed(climb, contract, started, result, late=True)
+            await succeed(climb, contract, started, hidden_value(result, secrets), late=True)
             _late_status(climb, SUCCEEDED)
         finally:
             release()
@@ -198,8 +214,10 @@ def give_up(climb: Climb, contract: ToolContract, running: StillRunning, release
     )
 
 
-async def _late_failure(climb: Climb, contract: ToolContract, started: float, problem: Exception) -> None:
-    error = error_of(problem, contract, LIVE)
+async def _late_failure(
+    climb: Climb, contract: ToolContract, started: float, problem: Exception, secrets: tuple[str, ...]
+) -> None:
+    error = error_of(problem, contract, LIVE, secrets)
     if not error.no_effect:
         return
     status = climb.told(FAILED)

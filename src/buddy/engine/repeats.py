@@ -79,6 +79,8 @@ def look_for_earlier(climb: Climb) -> None:
     )
     climb.earlier_count = len(found)
     climb.reasons = None
+    # Of other arguments, which a person may have asked for, this may not be so any more.
+    climb.earlier = ""
     if found:
         climb.earlier = (
             f"the same action was taken by {found[0].step} of {found[0].run_id} at {iso(found[0].at)}"

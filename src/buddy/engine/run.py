@@ -218,7 +218,8 @@ class Run:
         return answer
 
     def _begin_all(self) -> None:
-        batch, self._beginning = self._beginning, []
+        # Who was given up meanwhile does not act.
+        batch, self._beginning = [one for one in self._beginning if not one[2].done()], []
         try:
             if self.failure is not None:
                 raise ClosedStop(str(self.failure))
@@ -294,6 +295,7 @@ class Run:
         shared, now = self._shared, self.clock.monotonic()
         if now > shared.lock_until:
             self._read_lock(now)
+            now = self.clock.monotonic()
         if now > shared.breakers_until:
             self._read_breakers(now)
         return shared.lock, self._breaker(tool, agent) if shared.breakers else ""

@@ -1,8 +1,9 @@
 """Times as text: UTC ISO 8601 with microseconds, the only form that records use."""
 
 from datetime import UTC, datetime
+from math import nan
 
-_known = (-1.0, "")
+_known = (nan, "")
 """A second, and the form of the times in it: the last one that was asked for."""
 
 
