@@ -320,6 +320,10 @@ class ToolRuntime(Protocol):
         """One sentence on what is wrong with a result, or an empty string."""
         ...
 
+    def acts(self, key: str) -> bool:
+        """Whether a handler still runs in a thread for the call with this idempotency key."""
+        ...
+
     async def live(self, args: dict[str, Any], ctx: CallContext) -> Any:
         """Act (or, for a read, read)."""
         ...

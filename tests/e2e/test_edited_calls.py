@@ -12,7 +12,7 @@ import pytest
 
 from buddy import Harness, Mode, wiring
 from buddy.journal.events import Intent, Rung
-from buddy.model.approval import ApprovalState
+from buddy.model.approval import ApprovalRequest, ApprovalState, Vote
 from e2e import some_runs as runs
 from e2e import some_tools
 
@@ -182,3 +182,38 @@ def test_what_is_undone_is_what_was_done_and_not_what_was_rehearsed_since(tmp_pa
     with closing(sqlite3.connect(tmp_path / "home" / "buddy.db")) as database:
         assert database.execute("SELECT step FROM actions").fetchall() == []
     assert runs.wrong(tmp_path / "out") == []
+
+
+class Minds:
+    """People of one mind after another: each wants other arguments, or says yes."""
+
+    def __init__(self, *wanted: dict[str, Any] | None) -> None:
+        self.wanted = list(wanted)
+
+    async def decide(self, request: ApprovalRequest, confidence: float | None) -> Vote | None:
+        return Vote(by="eve", approve=True, at=request.expires_at, edited_args=self.wanted.pop(0))
+
+    def approval_requested(self, request: ApprovalRequest) -> None:
+        pass
+
+    def alert(self, message: str) -> None:
+        pass
+
+    def progress(self, settled: int, total: int) -> None:
+        pass
+
+
+def test_arguments_that_were_wanted_back_are_what_was_done(tmp_path: Path) -> None:
+    (tmp_path / "mail.py").write_text(LOST.replace('    raise OSError("the answer was lost")\n', ""))
+    (tmp_path / "plan.json").write_text(json.dumps(runs.plan({"m": {"tool": "mail", "args": {"to": "bob"}}})))
+    files, out = [str(tmp_path / "mail.py")], tmp_path / "out"
+    minds = Minds({"to": "eve"}, {"to": "bob"}, None)
+    done = wiring.run(
+        [str(tmp_path / "plan.json")], files, runs.live(out), granted_by="ada", interaction=minds
+    )
+    assert (done.exit_code, minds.wanted) == (0, [])
+    rehearsed = [one.event.args for one in runs.records(out, Rung) if one.event.mode is Mode.MOCK]
+    assert rehearsed == [{"to": "bob"}, {"to": "eve"}, {"to": "bob"}]
+    wiring.rollback(str(out), files, by="ada")
+    assert some_tools.noted("sent") == some_tools.noted("undone") == [["bob"]]
+    assert runs.wrong(out) == []

@@ -56,6 +56,8 @@ class Board:
     def leave(self, driver: PlanDriver) -> None:
         """Note that a plan is over; whoever waits for one of its steps goes on."""
         del self._open[driver.plan.ordinal]
+        for key in [key for key in self.parked if key[0] == driver.plan.ordinal]:
+            del self.parked[key]
         for place in [place for place in self._waiting if place[0] == driver.plan.ordinal]:
             self.passed(place)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
@@ -17,11 +18,14 @@ from buddy.engine.recovery import Past
 from buddy.engine.run import Run
 from buddy.engine.scheduler import PlanDriver
 from buddy.errors import BadInput
-from buddy.journal.events import ContractSeen, PlanStarted, RunFinished
+from buddy.journal.events import ContractSeen, PlanStarted, RunFinished, Settled
 from buddy.model.outcome import CallResult, Preview, StepStatus
 from buddy.model.plan import Plan, Step
 
 PLAN = "calls"
+LEAVE_S = 0.05
+"""Seconds in which a call that does not act any more comes to its end."""
+UNSEEN = "nobody saw how it ended; 'buddy resolve' records what a person finds out"
 GOES_ON = frozenset({StepStatus.HELD, StepStatus.PENDING, StepStatus.UNKNOWN})
 
 
@@ -31,11 +35,15 @@ class Desk:
     Args:
         run: the run; its journal has begun.
         past: what an earlier process left of it.
+        look_back: reads the run's journal as it is on disk.
     """
 
-    def __init__(self, run: Run, past: Past | None = None) -> None:
+    def __init__(self, run: Run, past: Past | None, look_back: Callable[[], Past]) -> None:
         self._run = run
         self._past = past
+        self._look_back = look_back
+        self._given_up: set[str] = set()
+        self._closing = False
         self._board = Board(run, Findings(), waits=run.config.approvals != "exit")
         self._states: dict[str, PlanState] = {}
         self._asked: dict[str, str] = {}
@@ -84,19 +92,53 @@ class Desk:
         state = self._states.get(step.step_id) or self._admit(step)
         self._states[step.step_id] = state
         self._asked[step.step_id] = self._print(step)
-        await doubts.settle(self._run, state)
-        if state.status(0) is StepStatus.HELD or (state.repeats and state.status(0) is StepStatus.UNKNOWN):
-            state.put(0, StepStatus.PENDING, state.reached(0))
         driver = PlanDriver(self._board, state)
-        if state.status(0) is StepStatus.PENDING:
-            await driver.drive()
-        await self._run.durable()
+        try:
+            await self._go_on(state, driver)
+        except asyncio.CancelledError:
+            if not self._closing:
+                # Its event loop ends, at whatever point: what the journal tells of it is all that is sure.
+                del self._states[step.step_id]
+                self._given_up.add(step.step_id)
+                raise
+            self._hold(state, driver)
+            self._run.flush()
         answer = self._answer(step, state, driver)
         self._answers[step.step_id] = answer
         if answer.status not in GOES_ON:
             # Its answer is all that anybody can still ask for; a run may take calls for months.
             del self._states[step.step_id]
         return answer
+
+    async def _go_on(self, state: PlanState, driver: PlanDriver) -> None:
+        await doubts.settle(self._run, state)
+        if state.status(0) is StepStatus.HELD or (state.repeats and state.status(0) is StepStatus.UNKNOWN):
+            state.put(0, StepStatus.PENDING, state.reached(0))
+        if state.status(0) is StepStatus.PENDING:
+            await driver.drive()
+        await self._run.durable()
+
+    def _hold(self, state: PlanState, driver: PlanDriver) -> None:
+        """Record that a call which waits goes no further in this process."""
+        if state.status(0) is not StepStatus.PENDING:
+            return
+        step, ending = state.steps[0], driver.last
+        status = state.standing(step.step_id, StepStatus.HELD)
+        reached = ending.reached if ending else state.reached(0)
+        rule, reason = (ending.rule, ending.reason) if ending else ("closed", "its run of calls was closed")
+        self._run.record(
+            Settled(
+                plan=PLAN,
+                step=step.step_id,
+                agent=step.agent,
+                tool=step.tool,
+                status=status,
+                final_mode=reached,
+                rule=rule,
+                reason=reason,
+            )
+        )
+        state.put(0, status, reached)
 
     def _admit(self, step: Step) -> PlanState:
         run = self._run
@@ -115,8 +157,13 @@ class Desk:
         plan = Plan(plan_id=PLAN, steps=(step,), chain=False, agents=agents)
         self._count += 1
         state = PlanState(self._count, Schedule(plan, lambda tool: ()), run.world(PLAN), Findings())
-        if self._past is not None and step.step_id in self._past.plans.get(PLAN, {}):
-            self._past.put_back_one(state, run, step.step_id)
+        past = self._past
+        if step.step_id in self._given_up:
+            run.flush()
+            past = self._look_back()
+            self._given_up.discard(step.step_id)
+        if past is not None and step.step_id in past.plans.get(PLAN, {}):
+            past.put_back_one(state, run, step.step_id)
         return state
 
     def _answer(self, step: Step, state: PlanState, driver: PlanDriver) -> CallResult:
@@ -131,11 +178,16 @@ class Desk:
             preview=preview,
             approval_id=ending.waits_for if ending else None,
             call_id=step.step_id,
-            reason=ending.reason if ending else "",
+            reason=ending.reason if ending else UNSEEN if state.status(0) is StepStatus.UNKNOWN else "",
         )
 
     async def finish(self) -> int:
-        """Record that no more calls come; returns the exit code of the run."""
+        """Record that no more calls come; returns the exit code of the run.
+
+        What acts comes to its end, and what waits is held: its caller is told, and may call again when the
+        run is taken up.
+        """
+        await self._leave()
         await self._run.hear_late_ends()
         statuses = {name: answer.status for name, answer in self._answers.items()}
         statuses |= {name: state.status(0) for name, state in self._states.items()}
@@ -145,3 +197,16 @@ class Desk:
         )
         self._run.flush()
         return code
+
+    async def _leave(self) -> None:
+        """Let what is under way come to its end where it acts, and give it up where it waits."""
+        under_way = list(self._under_way.values())
+        if not under_way:
+            return
+        self._closing = True
+        self._run.interrupt.ask("the end of the calls")
+        await self._run.interrupt.over()
+        await asyncio.wait(under_way, timeout=LEAVE_S)
+        for task in under_way:
+            task.cancel()
+        await asyncio.wait(under_way)

@@ -110,9 +110,13 @@ class Climb:
         """Run MOCK as the rehearsal for a higher rung; returns an ending only where it failed."""
         ending = await rungs.mock(self, rehearsal=True, final=None)
         if ending is None:
-            digest = self.contract.digest if self.contract else ""
-            self.plan.rehearsed[self.step_id] = Rehearsed(self.digest, digest)
+            self._note_rehearsed()
         return ending
+
+    def _note_rehearsed(self) -> None:
+        """Remember what MOCK was passed with: the last arguments on record are those of the call."""
+        digest = self.contract.digest if self.contract else ""
+        self.plan.rehearsed[self.step_id] = Rehearsed(self.digest, digest)
 
     def afresh(self) -> "Climb":
         """Return this call as it was before its rehearsal, which is no part of it."""
@@ -146,6 +150,7 @@ class Climb:
                 return ending
             if final is not None and self.run.config.mode is MOCK:
                 return self.at_rest(self.resting_status(final), final.rule, final.reason)
+            self._note_rehearsed()
         self.passed = MOCK
         limit = gating.top(self) or late_duplicate(self)
         if limit is not None and limit.mode is MOCK:

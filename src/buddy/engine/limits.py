@@ -109,6 +109,7 @@ class Claims:
         self._on_failure = on_failure
         self._wanted: dict[str, tuple[LeaseWant, asyncio.Future[None]]] = {}
         self._released: list[str] = []
+        self._kept: dict[str, Callable[[], bool]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         """On which a turn is scheduled."""
         self._poll: asyncio.TimerHandle | None = None
@@ -134,8 +135,17 @@ class Claims:
         self._released.append(holder)
         self._schedule()
 
+    def give_after(self, holder: str, acts: Callable[[], bool]) -> None:
+        """Release what a holder holds when it acts no more; nobody tells when that is, so it is looked at."""
+        self._kept[holder] = acts
+
     def hand_over(self) -> list[str]:
         """Leave what is to be released to the caller, whose transaction is at hand."""
+        if self._kept:
+            over = [holder for holder, acts in self._kept.items() if not acts()]
+            self._released += over
+            for holder in over:
+                del self._kept[holder]
         released, self._released = self._released, []
         return released
 

@@ -195,7 +195,10 @@ async def _act(climb: Climb) -> Ending | float | None:
 
 
 def _release(climb: Climb, held: Claimed, give_slots: Callable[[], None]) -> None:
-    if held:
+    if held and climb.tool is not None and climb.tool.sync and climb.tool.acts(climb.key):
+        # Its loop ended, and its thread goes on.
+        climb.run.claims.give_after(_holder(climb), partial(climb.tool.acts, climb.key))
+    elif held:
         give = partial(climb.run.claims.give, _holder(climb))
         # Nobody else acts on what this call wrote before it is known for good that it did.
         climb.run.when_durable(give) if climb.rides else give()

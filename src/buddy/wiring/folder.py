@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from buddy.adapters.journal import FileJournal, FileSink, ScribeSink, blobs
 from buddy.adapters.journal.disk import Disk, write_whole
-from buddy.adapters.journal.file import NAME
+from buddy.adapters.journal.file import NAME, read
 from buddy.engine.orchestrator import Survey
 from buddy.engine.recovery import Past
 from buddy.errors import ClosedStop, JournalDamaged
@@ -85,6 +86,11 @@ def read_again(folder: Path, fold: Watch, past: Past, opened: ExitStack) -> tupl
 def blob(folder: Path, digest: str) -> bytes:
     """Return a large result of a run."""
     return blobs.read(folder, digest)
+
+
+def looked_back(folder: Path) -> Past:
+    """Return what the journal of a run tells, as far as it is written."""
+    return Past(partial(blob, folder)).read(record for record, _ in read(folder))
 
 
 def fleet_summary(folder: Path) -> dict[str, Any] | None:

@@ -41,7 +41,15 @@ from buddy.projections.outputs import together
 from buddy.projections.phrases import command
 from buddy.wiring.builtin import Loaded, with_policy_placed
 from buddy.wiring.calls import OpenCalls
-from buddy.wiring.folder import PLANS, blob, deliver_feedback, fleet_summary, outputs_of, read_again
+from buddy.wiring.folder import (
+    PLANS,
+    blob,
+    deliver_feedback,
+    fleet_summary,
+    looked_back,
+    outputs_of,
+    read_again,
+)
 from buddy.wiring.interrupts import heeding
 from buddy.wiring.offered import close_windows, without_credentials
 from buddy.wiring.signing import Seal, placed
@@ -307,7 +315,7 @@ class Session:
     async def _take_up(self, folder: Path, run_id: str, by: str, work: Work) -> RunResult:
         with closing(home()) as store, self._books(store) as books, ExitStack() as opened:
             fold = Watch()
-            past = Past(lambda digest: blob(folder, digest))
+            past = Past(partial(blob, folder))
             self.seal.agree(folder, run_id, store)
             journal, sink = read_again(folder, fold, past, opened)
             run = self._opened(run_id, folder, store, self._ports(journal, sink, books), fold)
@@ -340,7 +348,7 @@ class Session:
         fold = Watch()
         past: Past | None = None
         if chosen is not None and (chosen / "journal.jsonl").is_file():
-            past = Past(lambda digest: blob(chosen, digest))
+            past = Past(partial(blob, chosen))
             journal, sink = read_again(chosen, fold, past, opened)
             assert past.started is not None
             if past.started.kind != "calls":
@@ -378,7 +386,8 @@ class Session:
             contracts, handlers = orchestrator.contracts_of(self.loaded.toolbox, past.contracts)
             past.go_on(run, granted_by, __version__, contracts, handlers)
         run.flush()
-        return OpenCalls(run, Desk(run, past), store, partial(self._rest, run, store, folder))
+        desk = Desk(run, past, partial(looked_back, folder))
+        return OpenCalls(run, desk, store, partial(self._rest, run, store, folder))
 
 
 def told(config: ExecutionConfig) -> dict[str, Any]:

@@ -77,6 +77,10 @@ class ContractTool:
             self._check_output = schemas.checker(self.contract.output)
         return self._check_output(result)
 
+    def acts(self, key: str) -> bool:
+        """Whether a handler still runs in a thread for the call with this idempotency key: there is none."""
+        return False
+
     async def live(self, args: dict[str, Any], ctx: CallContext) -> Any:
         """Never acts: there is nothing that could.
 

@@ -1,7 +1,7 @@
 """`@tool`: a function becomes a tool with a contract, and its other handlers register on it."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from types import CoroutineType
 from typing import Any, TypeVar, overload
@@ -55,6 +55,7 @@ class Tool(ContractTool):
         self._converted = converted
         self._names = names
         self._inline = inline
+        self._acting: set[str] = set()
         self.sync = self._uses_threads()
         self.__doc__ = live.function.__doc__
         self.__name__ = getattr(live.function, "__name__", contract.name)
@@ -103,6 +104,10 @@ class Tool(ContractTool):
         plain = {name: value for name, value in args.items() if not references.has_unknown(value)}
         secret = self.contract.secret_args
         return signature.convert(plain, {k: v for k, v in self._converted.items() if k not in secret})
+
+    def acts(self, key: str) -> bool:
+        """Whether a handler still runs in a thread for the call with this idempotency key."""
+        return key in self._acting
 
     async def live(self, args: dict[str, Any], ctx: CallContext) -> Any:
         """Act (or, for a read, read); a result that JSON has no form for comes back as `NotJson`."""
@@ -208,15 +213,30 @@ class Tool(ContractTool):
                 raise InvalidArguments(problem)
         if handler.context:
             given[handler.context] = ctx
-        return self._call(handler, partial(handler.function, **given))
+        return self._call(handler, partial(handler.function, **given), ctx.idempotency_key)
 
-    async def _call(self, handler: Handler, call: Callable[[], Any]) -> Any:
+    async def _call(self, handler: Handler, call: Callable[[], Any], key: str = "") -> Any:
         try:
-            result = call() if self._inline or not handler.sync else await threads.run(call)
+            result = call() if self._inline or not handler.sync else await self._in_thread(call, key)
             awaits = type(result) is CoroutineType or inspect.isawaitable(result)
             return await result if awaits else result
         except SystemExit as stop:  # would end Buddy, not just the tool
             raise RuntimeError(f"{self.name} called sys.exit({stop.code!r})") from stop
+
+    def _in_thread(self, call: Callable[[], Any], key: str) -> Awaitable[Any]:
+        def noted() -> Any:
+            try:
+                return call()
+            finally:
+                # Whoever still waits for it: a loop may end before its threads do.
+                self._acting.discard(key)
+
+        self._acting.add(key)
+        try:
+            return threads.run(noted)
+        except BaseException:
+            self._acting.discard(key)
+            raise
 
 
 def _wrong(what: str, name: str, found: Any, expected: str) -> str:

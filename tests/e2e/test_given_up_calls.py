@@ -1,0 +1,226 @@
+"""Calls whose caller, or whose event loop, is gone before they end."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buddy import CallResult, Harness, Preview, Restored, ToolError, tool
+from buddy.journal.events import Intent, Outcome, Settled
+from buddy.model.approval import ApprovalState
+from buddy.model.outcome import StepStatus
+from e2e import some_runs as runs
+
+made: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.settle_in(tmp_path, monkeypatch.setenv)
+    made.clear()
+
+
+@tool(risk="LOW", undo="equivalent", resources=["x:1"])
+async def pay(n: int) -> dict[str, int]:
+    """Take long the first time."""
+    made.append(f"pay {n}")
+    await asyncio.sleep(10 if len(made) == 1 else 0)
+    return {"n": n}
+
+
+@tool(risk="LOW", undo="equivalent", idempotent=True, resources=["x:1"])
+async def put(n: int) -> dict[str, int]:
+    """Take long the first time."""
+    made.append(f"put {n}")
+    await asyncio.sleep(10 if len(made) == 1 else 0)
+    return {"n": n}
+
+
+@tool(risk="LOW", undo="equivalent", timeout_s=0.2, resources=["x:1"])
+def slow(n: int) -> dict[str, int]:
+    """Block for longer than it may."""
+    made.append(f"in {n}")
+    time.sleep(0.6 if n == 1 else 0)
+    made.append(f"out {n}")
+    return {"n": n}
+
+
+@tool(risk="LOW", undo="equivalent", timeout_s=0.1, secret_args=["token"])
+def tell(fails: bool, token: str) -> dict[str, str]:
+    """Tell the secret, too late."""
+    time.sleep(0.3)
+    if fails:
+        raise ToolError(f"bad token {token}")
+    return {"echo": token}
+
+
+@tool(risk="HIGH", undo="equivalent", permissions=["mail"])
+async def mail(to: str) -> dict[str, str]:
+    """Need a person."""
+    made.append(f"mail {to}")
+    return {"to": to}
+
+
+for each in (pay, put, slow, tell, mail):
+
+    @each.preview
+    def _(**args: Any) -> Preview:
+        return Preview()
+
+    @each.undo
+    def _(call: Any, result: Any) -> Restored:
+        return Restored()
+
+
+def harness(folder: Path, **fields: Any) -> Harness:
+    return Harness(runs.live(folder / "out", **fields), [pay, put, slow, tell, mail], granted_by="ada")
+
+
+async def call(desk: Harness, name: str, call_id: str | None = None, **args: Any) -> CallResult:
+    return await desk.call("agent", name, args, confidence=0.99, call_id=call_id)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    for _ in range(1_000):
+        if happened():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it does not happen")
+
+
+def left(desk: Harness, name: str, call_id: str, **args: Any) -> None:
+    """Have a call made in a loop that ends while it is under way."""
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(call(desk, name, call_id, **args), 0.3))
+
+
+def test_a_call_that_was_left_by_its_loop_is_not_made_again(tmp_path: Path) -> None:
+    desk = harness(tmp_path)
+    left(desk, "pay", "c", n=1)
+    again = asyncio.run(call(desk, "pay", "c", n=1))
+    assert (again.status, made) == (StepStatus.UNKNOWN, ["pay 1"])
+    assert "buddy resolve" in again.reason
+    asyncio.run(desk.close())
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_one_that_may_be_repeated_is_made_again_under_its_key(tmp_path: Path) -> None:
+    desk = harness(tmp_path)
+    left(desk, "put", "c", n=1)
+    again = asyncio.run(call(desk, "put", "c", n=1))
+    assert (again.status, made) == (StepStatus.SUCCEEDED, ["put 1", "put 1"])
+    asyncio.run(desk.close())
+    assert len({one.event.key for one in runs.records(tmp_path / "out", Intent)}) == 1
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_one_that_had_not_acted_simply_goes_on(tmp_path: Path) -> None:
+    desk = harness(tmp_path, approvals="wait")
+    left(desk, "mail", "c", to="bob")
+    (asked,) = runs.asked(ApprovalState.PENDING)
+    runs.decide(asked.request.approval_id)
+    assert asyncio.run(call(desk, "mail", "c", to="bob")).status is StepStatus.SUCCEEDED
+    asyncio.run(desk.close())
+    assert made == ["mail bob"]
+    assert runs.wrong(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+def test_wherever_a_loop_ends_the_call_is_made_once_or_is_in_doubt(tmp_path: Path, turns: int) -> None:
+    made.append("before")
+    desk = harness(tmp_path)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(call(desk, "pay", "c", n=1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(main())
+    again = asyncio.run(call(desk, "pay", "c", n=1))
+    asyncio.run(desk.close())
+    intents, outcomes = (runs.records(tmp_path / "out", kind) for kind in (Intent, Outcome))
+    assert len(intents) == 1
+    assert len(made) <= 2
+    assert again.status is (StepStatus.SUCCEEDED if outcomes else StepStatus.UNKNOWN)
+    assert runs.wrong(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("seconds", [0.1, 5.0])
+def test_a_thread_keeps_its_claim_when_its_loop_ends(tmp_path: Path, seconds: float) -> None:
+    desk = harness(tmp_path)
+
+    async def first() -> None:
+        try:
+            await asyncio.wait_for(call(desk, "slow", n=1), seconds)
+        except TimeoutError:
+            return
+
+    asyncio.run(first())
+    assert asyncio.run(call(desk, "slow", n=2)).status is StepStatus.SUCCEEDED
+    assert made == ["in 1", "out 1", "in 2", "out 2"]
+    asyncio.run(desk.close())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_secret_is_told_of_a_call_that_ended_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    monkeypatch.setenv("TOKEN", "hunter2-hunter2")
+
+    async def main() -> None:
+        async with harness(tmp_path) as desk:
+            given = await call(desk, "tell", fails=fails, token={"$secret": "env:TOKEN"})
+            assert given.status is StepStatus.UNKNOWN
+            await asyncio.sleep(0.4)
+
+    asyncio.run(main())
+    (late,) = (one.event for one in runs.records(tmp_path / "out", Outcome) if one.event.late)
+    assert "***" in (late.error.message if late.error else json.dumps(late.result))
+    told = [file.name for file in (tmp_path / "out").iterdir() if b"hunter2" in file.read_bytes()]
+    assert told == []
+
+
+def test_a_call_that_waits_when_the_harness_is_closed_is_held(tmp_path: Path) -> None:
+    async def main() -> CallResult:
+        desk = harness(tmp_path, approvals="wait")
+        task = asyncio.ensure_future(call(desk, "mail", "c", to="bob"))
+        await until(lambda: bool(runs.asked(ApprovalState.PENDING)))
+        await desk.close()
+        return await task
+
+    held = asyncio.run(main())
+    assert (held.status, held.rule) == (StepStatus.HELD, "approval")
+    (asked,) = runs.asked(ApprovalState.PENDING)
+    assert held.approval_id == asked.request.approval_id
+    (settled,) = (one.event for one in runs.records(tmp_path / "out", Settled))
+    assert settled.status is StepStatus.HELD
+    summary = json.loads((tmp_path / "out" / "orchestration_summary.json").read_text())
+    assert summary["exit_code"] == 3
+    runs.decide(asked.request.approval_id)
+
+    async def go_on() -> CallResult:
+        async with harness(tmp_path) as desk:
+            return await call(desk, "mail", "c", to="bob")
+
+    assert asyncio.run(go_on()).status is StepStatus.SUCCEEDED
+    assert made == ["mail bob"]
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_what_acts_when_the_harness_is_closed_comes_to_its_end(tmp_path: Path) -> None:
+    made.extend(["before", "before"])
+
+    async def main() -> CallResult:
+        desk = harness(tmp_path)
+        task = asyncio.ensure_future(call(desk, "slow", "c", n=2))
+        await until(lambda: "in 2" in made)
+        await desk.close()
+        return await task
+
+    assert asyncio.run(main()).status is StepStatus.SUCCEEDED
+    assert runs.wrong(tmp_path / "out") == []
