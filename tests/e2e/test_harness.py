@@ -128,6 +128,7 @@ def test_an_id_names_one_call(tmp_path: Path, restart: bool) -> None:
             desk = harness(tmp_path)
         for agent, name, args in (
             ("agent", "put", {**PUT, "value": 2}),
+            ("agent", "put", {**PUT, "value": True}),
             ("b", "put", PUT),
             ("agent", "send", MAIL),
         ):

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from buddy.core.canonical import canonical
 from buddy.core.findings import Findings
 from buddy.core.ordering import Schedule
 from buddy.core.permissions import effective_agents
@@ -83,7 +84,8 @@ class Desk:
         past = self._past.plans.get(PLAN, {}).get(step.step_id) if self._past else None
         if past is None:
             return True
-        return (past.tool, past.agent) == (step.tool, step.agent) and past.asked in (None, step.args)
+        same = past.asked is None or canonical(past.asked) == canonical(step.args)
+        return (past.tool, past.agent) == (step.tool, step.agent) and same
 
     def _print(self, step: Step) -> str:
         return self._run.digest(step.tool, [step.agent, step.args])

@@ -136,8 +136,11 @@ class Claims:
         self._schedule()
 
     def give_after(self, holder: str, acts: Callable[[], bool]) -> None:
-        """Release what a holder holds when it acts no more; nobody tells when that is, so it is looked at."""
-        self._kept[holder] = acts
+        """Release what a holder holds as soon as it acts no more; nobody tells that, so it is looked at."""
+        if acts():
+            self._kept[holder] = acts
+        else:
+            self.give(holder)
 
     def hand_over(self) -> list[str]:
         """Leave what is to be released to the caller, whose transaction is at hand."""

@@ -1,6 +1,7 @@
 """Rollback: undo a group's live writes, the last completed first, and claim no more than was seen."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from buddy.core.catalogue import claims_of
 from buddy.core.rollback import RESTORED, Done, result_of
@@ -72,7 +73,8 @@ async def _undo(
                 return await _act(run, plan, done, tool, trigger, under_lock=under_lock)
         finally:
             if claims:
-                run.claims.give(holder)
+                # A thread may be at it still, where its time was up or its loop ended.
+                run.claims.give_after(holder, partial(tool.acts, done.key))
     _record(run, plan, done, trigger, (UndoResult.NOT_REVERSIBLE, False, "the tool cannot undo it"), 0.0)
     await run.durable()
     return UndoResult.NOT_REVERSIBLE

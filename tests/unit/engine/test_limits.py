@@ -58,3 +58,20 @@ def test_whoever_waits_for_a_claim_hears_that_the_run_has_stopped() -> None:
         claims.close()
 
     asyncio.run(main())
+
+
+def test_who_still_acts_keeps_its_claim_until_somebody_looks_and_it_does_no_more() -> None:
+    home, acting = Home(), ["p/s1"]
+
+    async def main() -> None:
+        claims = claims_of(home)
+        claims.give_after("p/s1", lambda: bool(acting))
+        claims.give_after("p/s2", lambda: False)
+        assert claims.hand_over() == ["p/s2"]
+        acting.clear()
+        assert claims.hand_over() == ["p/s1"]
+        assert claims.hand_over() == []
+        await asyncio.sleep(0)
+        claims.close()
+
+    asyncio.run(main())

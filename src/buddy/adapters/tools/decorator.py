@@ -189,7 +189,8 @@ class Tool(ContractTool):
         found = self._handlers.get("undo")
         if found is None:
             return await super().undo(call, result)
-        restored = await self._call(found, partial(found.function, _own(call), msgspec.to_builtins(result)))
+        undo = partial(found.function, _own(call), msgspec.to_builtins(result))
+        restored = await self._call(found, undo, call.idempotency_key)
         if restored is None:
             return Restored()
         if not isinstance(restored, Restored):

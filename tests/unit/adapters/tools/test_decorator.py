@@ -453,3 +453,46 @@ def test_binding_leaves_the_original_alone_and_shares_its_handlers() -> None:
     act.mock(lambda a: 7)
     assert run(twin.mock({"a": 1}, CTX)) == 7
     assert repr(twin) == "<tool act (live, mock)>"
+
+
+@pytest.mark.parametrize("what", ["live", "undo"])
+def test_a_thread_is_known_to_act_for_its_call_until_it_ends_whoever_waits(what: str) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    @tool(permissions=["p"])
+    def act(a: int) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    @act.undo
+    def _(call: Call, result: Any) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    async def main() -> None:
+        work = act.live({"a": 1}, CTX) if what == "live" else act.undo(CALL, None)
+        task = asyncio.ensure_future(work)
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+
+    asyncio.run(main())
+    assert (act.acts("k"), act.acts("another")) == (True, False)
+    go_on.set()
+    for _ in range(1_000):
+        if not act.acts("k"):
+            break
+        threading.Event().wait(0.01)
+    assert not act.acts("k")
+
+
+def test_no_thread_acts_where_none_could_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(function: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    @tool(permissions=["p"])
+    def act(a: int) -> None: ...
+
+    monkeypatch.setattr("buddy.adapters.tools.threads.run", fails)
+    with pytest.raises(RuntimeError, match="thread"):
+        run(act.live({"a": 1}, CTX))
+    assert not act.acts("k")
