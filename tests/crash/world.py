@@ -206,6 +206,12 @@ class World:
         self.standing.discard(step)
         machine.point()
 
+    def probed(self, step: str, key: str, note: str) -> bool:
+        """Whether an effect that a step is asked about is there."""
+        if self.there(key) and self._notes[key] != note:
+            self.wrong.append(f"probed as another: {step} acted with '{self._notes[key]}', not '{note}'")
+        return self.there(key)
+
     def there(self, key: str) -> bool:
         """Whether an effect is there and not taken back; what may come twice is there once."""
         return bool(self._count(key)) and not self.effects[f"undo {key}"]
@@ -345,7 +351,7 @@ def tools(world: World) -> list[Tool]:
 
             @built.probe
             async def _(call: Call) -> bool:
-                return world.there(call.args["key"])
+                return world.probed(call.step_id, call.args["key"], call.args.get("note", ""))
 
         return built
 
