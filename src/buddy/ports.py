@@ -247,7 +247,8 @@ class HomeStore(Protocol):
         """Record what a person said.
 
         Raises:
-            BadInput: unknown request, no longer pending, the requester itself, or the same person twice.
+            BadInput: unknown request, no longer pending, the requester itself, the same person twice, or for
+                arguments that no call could have.
         """
         ...
 

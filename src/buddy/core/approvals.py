@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct, field
 
 from buddy.core.canonical import canonical, sha256, without
+from buddy.core.planning import TOO_DEEP, is_deep
 from buddy.model.contract import ToolContract
 from buddy.model.outcome import Preview
 
@@ -53,6 +54,24 @@ def _padded(one: list[Any], other: list[Any]) -> list[tuple[Any, Any]]:
 def _short(value: Any) -> str:
     text = canonical(value).decode()
     return "nothing" if value is None else text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def edit_problem(edited: dict[str, Any]) -> str:
+    """Return one sentence on why a person cannot want these arguments instead, or an empty string.
+
+    Args:
+        edited: the arguments of a vote.
+    """
+    try:
+        # As they are stored: what made them in Python may have tuples or records among them.
+        plain = msgspec.json.decode(msgspec.json.encode(edited))
+    except RecursionError:
+        return TOO_DEEP
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as problem:
+        return f"expected arguments made of JSON values: {problem}"
+    if not isinstance(plain, dict):
+        return f"expected a JSON object of arguments, found {_short(plain)}"
+    return TOO_DEEP if is_deep(plain) else ""
 
 
 class PolicyRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -47,7 +47,7 @@ def plan_of(document: PlanDocument, place: str, default_id: str) -> Plan:
     Raises:
         BadInput: with every problem of the plan; the first `MAX_PROBLEMS` are listed.
     """
-    deep = {name for name, entry in document.steps.items() if _is_deep(entry.args) or _is_deep(entry.meta)}
+    deep = {name for name, entry in document.steps.items() if is_deep(entry.args) or is_deep(entry.meta)}
     wrong = _document_problems(document, deep)
     # Before the steps are made, so that what it takes to look is not held beside them.
     first = next(wrong, None)
@@ -88,16 +88,16 @@ def checked(plan: Plan, place: str) -> Plan:
 def _plan_problems(plan: Plan) -> Iterator[str]:
     if not plan.plan_id or not _is_id(plan.plan_id):
         yield f"plan_id: {_NO_ID}, found {shown(plan.plan_id)}"
-    if _is_deep(plan.meta):
-        yield f"meta: {_TOO_DEEP}"
+    if is_deep(plan.meta):
+        yield f"meta: {TOO_DEEP}"
     for step_id, count in _repeated(step.step_id for step in plan.steps):
         yield f"steps: expected each id once, found {shown(step_id)} {count} times"
     for step in plan.steps:
         name = named(step.step_id)
         if step.confidence is not None and not 0 <= step.confidence <= 1:
             yield f"steps.{name}.confidence: expected a number from 0 to 1, found {step.confidence:g}"
-        if _is_deep(step.args):
-            yield f"steps.{name}.args: {_TOO_DEEP}"
+        if is_deep(step.args):
+            yield f"steps.{name}.args: {TOO_DEEP}"
             continue
         yield from _args_problems(name, step.args, step.for_each)
         for source in _sources(step.args, step.for_each):
@@ -112,16 +112,16 @@ def call_problems(name: str, args: dict[str, Any], group: str | None = None) -> 
     for one in dict.fromkeys(filter(None, (name, group))):
         if not _is_id(one):
             yield f"id {shown(one)}: {_NO_ID}"
-    if _is_deep(args):
-        yield f"args: {_TOO_DEEP}"
+    if is_deep(args):
+        yield f"args: {TOO_DEEP}"
     else:
         yield from _args_problems(named(name), args, None)
 
 
-_TOO_DEEP = f"expected at most {MAX_DEPTH} nested levels, found more"
+TOO_DEEP = f"expected at most {MAX_DEPTH} nested levels, found more"
 
 
-def _is_deep(value: dict[str, Any]) -> bool:
+def is_deep(value: dict[str, Any]) -> bool:
     """Whether a JSON value has so many levels that who walks it could run out of stack."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
@@ -228,8 +228,8 @@ def _document_problems(document: PlanDocument, deep: set[str]) -> Iterator[str]:
     one, other = document.plan_id, document.phase21_plan_id
     if one and other and one != other:
         yield f"phase21_plan_id: expected the plan_id {shown(one)}, found {shown(other)}"
-    if _is_deep(document.meta):
-        yield f"meta: {_TOO_DEEP}"
+    if is_deep(document.meta):
+        yield f"meta: {TOO_DEEP}"
     yield from _id_problems(document)
     yield from _order_problems(document)
     for name, entry in document.steps.items():
@@ -240,7 +240,7 @@ def _document_problems(document: PlanDocument, deep: set[str]) -> Iterator[str]:
                 f" found {entry.confidence:g}"
             )
         if name in deep:
-            yield f"steps.{named(name)}: {_TOO_DEEP}"
+            yield f"steps.{named(name)}: {TOO_DEEP}"
         else:
             yield from _args_problems(named(name), entry.args, entry.for_each)
 

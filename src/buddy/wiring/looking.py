@@ -11,6 +11,7 @@ from typing import Any
 from buddy.adapters.home import home_folder
 from buddy.adapters.journal import FileSink, read
 from buddy.adapters.journal.file import NAME
+from buddy.core.approvals import edit_problem
 from buddy.core.planning import shown
 from buddy.core.violations import tally
 from buddy.engine.verification import Report
@@ -94,6 +95,10 @@ def wrong_edit(request: ApprovalRequest, edited: dict[str, Any]) -> Iterator[str
     place = f"--edit of {request.approval_id}"
     if not isinstance(request.args, dict):
         yield f"{place}: expected a request for one call, found a fan-out, whose arguments stay as they are"
+        return
+    problem = edit_problem(edited)
+    if problem:
+        yield f"{place}: {problem}"
         return
     schema = _input_of(request)
     if schema.get("additionalProperties"):

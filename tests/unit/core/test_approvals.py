@@ -2,7 +2,16 @@ from typing import Any
 
 import pytest
 
-from buddy.core.approvals import MAX_DIFFERENCES, Policy, PolicyRule, binding, differences, matching_rule
+from buddy.core.approvals import (
+    MAX_DIFFERENCES,
+    Policy,
+    PolicyRule,
+    binding,
+    differences,
+    edit_problem,
+    matching_rule,
+)
+from buddy.core.planning import MAX_DEPTH, TOO_DEEP
 from buddy.model.outcome import Change, Preview
 from unit.core.plans import tool
 
@@ -93,3 +102,22 @@ def test_one_item_that_is_denied_denies_the_fan_out() -> None:
     deny = PolicyRule(decision="deny", args={"to": "*@them.org"})
     policy = Policy(rules=(deny, PolicyRule(decision="approve")))
     assert matching_rule(policy, "mail.send", "ann", [{"to": "a@us.org"}, {"to": "b@them.org"}]) is deny
+
+
+def nested(levels: int, wrap: Any) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = wrap(value)
+    return value
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: {"a": inner}, lambda inner: [inner], lambda inner: (inner,)])
+def test_an_edit_may_be_as_deep_as_a_plan_and_no_deeper(wrap: Any) -> None:
+    assert edit_problem({"to": nested(MAX_DEPTH - 1, wrap)}) == ""
+    for levels in (MAX_DEPTH, 10_000):
+        assert edit_problem({"to": nested(levels, wrap)}) == TOO_DEEP
+
+
+@pytest.mark.parametrize("edited", [{"to": object()}, {"to": "\ud800"}, ["to"], 7])
+def test_an_edit_is_an_object_of_json_values(edited: Any) -> None:
+    assert edit_problem(edited).startswith("expected ")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import structs
 
+from buddy.core.approvals import edit_problem
 from buddy.errors import BadInput
 from buddy.journal.times import seconds
 from buddy.model.approval import Approval, ApprovalRequest, ApprovalState, Vote
@@ -91,7 +92,8 @@ def vote(connection: sqlite3.Connection, approval_id: str, said: Vote, now: floa
     """Record what a person said: one denial denies, a quorum of distinct people approves.
 
     Raises:
-        BadInput: unknown request, no longer pending, nobody, the requester itself, or the same person twice.
+        BadInput: unknown request, no longer pending, nobody, the requester itself, the same person twice, or
+            for arguments that no call could have.
     """
     approval = one(connection, approval_id, now)
     if approval is None:
@@ -112,6 +114,9 @@ def vote(connection: sqlite3.Connection, approval_id: str, said: Vote, now: floa
             f"{said.by} has voted on approval request {approval_id} already; it needs"
             f" {approval.request.quorum} different people"
         )
+    problem = edit_problem(said.edited_args) if said.edited_args is not None else ""
+    if problem:
+        raise BadInput(f"a vote on approval request {approval_id} for other arguments: {problem}")
     votes = (*approval.votes, said)
     state = _decided(votes, approval.request.quorum)
     connection.execute(

@@ -257,7 +257,8 @@ class SqliteHome:
         """Record what a person said.
 
         Raises:
-            BadInput: unknown request, no longer pending, the requester itself, or the same person twice.
+            BadInput: unknown request, no longer pending, the requester itself, the same person twice, or for
+                arguments that no call could have.
         """
         with self._database.durable as connection:
             return approvals.vote(connection, approval_id, vote, now)

@@ -86,11 +86,14 @@ def _edited(text: str) -> dict[str, Any]:
 
     import msgspec
 
+    from buddy.core.planning import TOO_DEEP
     from buddy.errors import BadInput
 
     try:
         data = Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
         found = msgspec.json.decode(data)
+    except RecursionError as problem:
+        raise BadInput(f"--edit: {TOO_DEEP}") from problem
     except (OSError, ValueError) as problem:
         why = getattr(problem, "strerror", None) or problem
         raise BadInput(

@@ -175,6 +175,17 @@ class TestVoting:
         with pytest.raises(BadInput, match="whose"):
             home.vote("appr_1", vote(" "), NOW)
 
+    def test_arguments_that_no_call_could_have(self, home: SqliteHome) -> None:
+        home.ask(request())
+        deep: Any = "ada@example.org"
+        for _ in range(400):
+            deep = {"a": deep}
+        with pytest.raises(BadInput, match="at most 100 nested levels"):
+            home.vote("appr_1", vote(edited_args={"to": deep}), NOW)
+        with pytest.raises(BadInput, match="JSON values"):
+            home.vote("appr_1", vote(edited_args={"to": object()}), NOW)
+        assert standing(home) is ApprovalState.PENDING
+
     def test_what_is_not_there_or_over(self, home: SqliteHome) -> None:
         with pytest.raises(BadInput, match="no approval request appr_9"):
             home.vote("appr_9", vote(), NOW)

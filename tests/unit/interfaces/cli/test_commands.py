@@ -186,6 +186,19 @@ def test_a_bad_edit_decides_nothing(edit: str, home: HomeStore, capsys: pytest.C
     assert found.state is ApprovalState.PENDING
 
 
+@pytest.mark.parametrize("levels", [100, 400, 100_000])
+def test_an_edit_is_no_deeper_than_a_plan(
+    levels: int, home: HomeStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.ask(request())
+    edit = '{"to": ' + "[" * levels + "]" * levels + "}"
+    said = told(capsys, "approvals", "approve", "ap1", "--edit", edit)
+    assert "expected at most 100 nested levels, found more" in said
+    found = home.approval("ap1", time.time())
+    assert found is not None
+    assert found.votes == ()
+
+
 def test_only_one_can_be_edited(capsys: pytest.CaptureFixture[str]) -> None:
     assert "expected one request" in told(capsys, "approvals", "approve", "a", "b", "--edit", "{}")
 
