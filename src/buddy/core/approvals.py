@@ -56,6 +56,11 @@ def _short(value: Any) -> str:
     return "nothing" if value is None else text if len(text) <= 200 else f"{text[:197]}..."
 
 
+def person(name: str) -> str:
+    """Return who is meant by a name: case and blanks do not make two people of one."""
+    return " ".join(name.split()).casefold()
+
+
 def edit_problem(edited: dict[str, Any]) -> str:
     """Return one sentence on why a person cannot want these arguments instead, or an empty string.
 

@@ -2,13 +2,14 @@
 
 from msgspec import Struct
 
-from buddy.core.approvals import binding, differences
+from buddy.core.approvals import binding, differences, person
 from buddy.core.canonical import canonical
 from buddy.engine.plans import PlanState
 from buddy.engine.run import Run
+from buddy.errors import BadInput
 from buddy.journal.events import ApprovalDecided, ApprovalRequested
 from buddy.journal.times import iso
-from buddy.model.approval import Approval, ApprovalRequest, ApprovalState
+from buddy.model.approval import Approval, ApprovalRequest, ApprovalState, Vote
 from buddy.model.contract import ToolContract
 from buddy.model.outcome import Preview
 
@@ -105,19 +106,33 @@ async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
     approval = run.home.ask(request)
     plan.approvals[question.step_id] = request.approval_id
     run.record(ApprovalRequested(request=request))
-    if vote is None:
+    if vote is not None:
+        approval = _voted(run, approval, vote)
+    if approval.state is ApprovalState.PENDING and vote not in approval.votes:
         run.flush()
         run.interaction.approval_requested(request)
         return Waiting(request.approval_id, f"waits for a person: {'; '.join(request.reasons)}")
-    return _answer(run, plan, run.home.vote(request.approval_id, vote, run.clock.now()))
+    return _answer(run, plan, approval)
 
 
 async def _asked_again(run: Run, approval: Approval, confidence: float | None) -> Approval:
     """Put an open request to a policy or callback that may not have been there when it was filed."""
     vote = await run.interaction.decide(approval.request, confidence)
-    if vote is None or any(before.by == vote.by for before in approval.votes):
+    if vote is None or person(vote.by) in (person(before.by) for before in approval.votes):
         return approval
-    return run.home.vote(approval.request.approval_id, vote, run.clock.now())
+    return _voted(run, approval, vote)
+
+
+def _voted(run: Run, approval: Approval, vote: Vote) -> Approval:
+    """Return a request after a vote, or as it stands where the home does not take that.
+
+    Who may not vote on it, or votes when it is decided, is like somebody who has no answer.
+    """
+    asked, now = approval.request.approval_id, run.clock.now()
+    try:
+        return run.home.vote(asked, vote, now)
+    except BadInput:
+        return run.home.approval(asked, now) or approval
 
 
 def take_up_edit(run: Run, plan: PlanState, step_id: str) -> None:

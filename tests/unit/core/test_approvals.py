@@ -10,6 +10,7 @@ from buddy.core.approvals import (
     differences,
     edit_problem,
     matching_rule,
+    person,
 )
 from buddy.core.planning import MAX_DEPTH, TOO_DEEP
 from buddy.model.outcome import Change, Preview
@@ -121,3 +122,8 @@ def test_an_edit_may_be_as_deep_as_a_plan_and_no_deeper(wrap: Any) -> None:
 @pytest.mark.parametrize("edited", [{"to": object()}, {"to": "\ud800"}, ["to"], 7])
 def test_an_edit_is_an_object_of_json_values(edited: Any) -> None:
     assert edit_problem(edited).startswith("expected ")
+
+
+@pytest.mark.parametrize("name", ["Ada  Byron", " ada byron", "ADA\tBYRON "])
+def test_case_and_blanks_do_not_make_two_people_of_one(name: str) -> None:
+    assert person(name) == person("ada byron") != person("adabyron")

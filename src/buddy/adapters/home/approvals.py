@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import structs
 
-from buddy.core.approvals import edit_problem
+from buddy.core.approvals import edit_problem, person
 from buddy.errors import BadInput
 from buddy.journal.times import seconds
 from buddy.model.approval import Approval, ApprovalRequest, ApprovalState, Vote
@@ -102,14 +102,14 @@ def vote(connection: sqlite3.Connection, approval_id: str, said: Vote, now: floa
         )
     if approval.state is not ApprovalState.PENDING:
         raise BadInput(f"approval request {approval_id} is {approval.state.value}: it takes no more votes")
-    person = _person(said.by)
-    if not person:
+    voter = person(said.by)
+    if not voter:
         raise BadInput(f"a vote on approval request {approval_id} has to say whose it is")
-    if person == _person(approval.request.agent):
+    if voter == person(approval.request.agent):
         raise BadInput(
             f"{said.by} made the approval request {approval_id} and cannot decide it; somebody else must"
         )
-    if any(person == _person(earlier.by) for earlier in approval.votes):
+    if any(voter == person(earlier.by) for earlier in approval.votes):
         raise BadInput(
             f"{said.by} has voted on approval request {approval_id} already; it needs"
             f" {approval.request.quorum} different people"
@@ -212,8 +212,3 @@ def _decided(votes: Sequence[Vote], quorum: int) -> ApprovalState:
     if not all(said.approve for said in votes):
         return ApprovalState.DENIED
     return ApprovalState.APPROVED if len(votes) >= quorum else ApprovalState.PENDING
-
-
-def _person(name: str) -> str:
-    # Case and blanks do not make two people of one.
-    return " ".join(name.split()).casefold()

@@ -139,6 +139,7 @@ def _vote(args: argparse.Namespace, approve: bool, edited: dict[str, Any] | None
 def _objections(name: str, approval: "Approval | None", vote: "Vote") -> "Iterator[str]":
     """Yield why a request takes no such vote."""
     from buddy import wiring
+    from buddy.core.approvals import person
     from buddy.model.approval import ApprovalState
 
     if approval is None:
@@ -147,17 +148,13 @@ def _objections(name: str, approval: "Approval | None", vote: "Vote") -> "Iterat
         state = approval.state.value
         yield f"{name}: expected a request that is PENDING, found it {state}: it takes no more votes"
     else:
-        person = _person(vote.by)
-        if person == _person(approval.request.agent):
+        voter = person(vote.by)
+        if voter == person(approval.request.agent):
             yield f"{name}: {vote.by} asks for it and cannot decide it; somebody else must"
-        if person in (_person(earlier.by) for earlier in approval.votes):
+        if voter in (person(earlier.by) for earlier in approval.votes):
             yield f"{name}: {vote.by} has voted on it already; somebody else must"
         if vote.edited_args is not None:
             yield from wiring.wrong_edit(approval.request, vote.edited_args)
-
-
-def _person(name: str) -> str:
-    return " ".join(name.split()).casefold()
 
 
 def _tell(args: argparse.Namespace, voted: "Sequence[Approval]") -> None:
