@@ -26,6 +26,14 @@ async def mail(to: Any) -> None:
 @mail.preview
 async def _(to: Any) -> Preview:
     return Preview(changes=["a mail"])
+
+@tool(risk=Risk.HIGH, effect="write", permissions=["m"], resources=["mail:{to}"], secret_args=["key"])
+async def post(to: str, key: str = "", copies: int = 1) -> None:
+    note("sent", to, copies)
+
+@post.preview
+async def _(to: str, key: str = "", copies: int = 1) -> Preview:
+    return Preview(changes=["a letter"])
 """
 
 
@@ -157,3 +165,56 @@ def test_people_are_told_of_what_the_requester_alone_has_answered(
     told = wiring.run([str(tmp_path / "plan.json")], [tools], settings, granted_by="ada", interaction=around)
     assert told.exit_code == 3
     assert around.announced == [waiting().request.approval_id]
+
+
+@pytest.mark.parametrize(
+    ("edited", "problem"),
+    [
+        ({"to": 5}, "/to: expected string, found 5"),
+        ({"to": "eve", "copies": "two"}, '/copies: expected integer, found "two"'),
+        ({"copies": 2}, "/to: expected a value, found none"),
+        ({"to": "eve", "key": "hunter2"}, '/key: expected a secret as {"$secret": "env:NAME"}'),
+    ],
+)
+def test_an_edit_fits_the_types_of_the_tool(
+    tmp_path: Path, tools: str, capsys: pytest.CaptureFixture[str], edited: dict[str, Any], problem: str
+) -> None:
+    asked = run(tmp_path, tools, {"m": {"tool": "post", "args": {"to": "bob"}}})
+    assert main(["approvals", "approve", asked, "--as", "eve", "--edit", json.dumps(edited)]) == 2
+    told = capsys.readouterr().err
+    assert f"--edit of {asked}: {problem}" in told
+    assert "hunter2" not in told
+    assert waiting().votes == ()
+
+
+def test_an_edit_may_name_a_secret(tmp_path: Path, tools: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "hunter2")
+    asked = run(tmp_path, tools, {"m": {"tool": "post", "args": {"to": "bob"}}})
+    edit = json.dumps({"to": "eve", "key": {"$secret": "env:SOME_KEY"}, "copies": 2})
+    assert main(["approvals", "approve", asked, "--as", "eve", "--edit", edit]) == 0
+    assert resume(tmp_path, tools) == 3
+    runs.decide(waiting().request.approval_id)
+    assert resume(tmp_path, tools) == 0
+    assert some_tools.noted("sent") == [["eve", "2"]]
+
+
+def test_an_edit_of_a_lone_call_fits_the_types_of_its_tool(tmp_path: Path, tools: str) -> None:
+    async def call() -> str:
+        async with Harness(runs.live(tmp_path / "out"), [tools], granted_by="ada") as desk:
+            return (await desk.call("a", "post", {"to": "bob"}, confidence=0.95)).status.value
+
+    assert asyncio.run(call()) == "HELD"
+    assert list(wiring.wrong_edit(waiting().request, {"to": "eve"})) == []
+    (told,) = wiring.wrong_edit(waiting().request, {"to": 5})
+    assert told.endswith("/to: expected string, found 5")
+
+
+def test_an_edit_fits_the_contract_of_today(tmp_path: Path, tools: str) -> None:
+    asked = run(tmp_path, tools, {"m": {"tool": "mail", "args": {"to": "bob"}}})
+    (tmp_path / "mail.py").write_text(
+        TOOLS.replace("async def mail(to: Any)", "async def mail(to: str | int)")
+    )
+    assert resume(tmp_path, tools) == 3
+    assert waiting().request.supersedes == asked
+    assert list(wiring.wrong_edit(waiting().request, {"to": 5})) == []
+    assert len(list(wiring.wrong_edit(waiting().request, {"to": [5]}))) == 1

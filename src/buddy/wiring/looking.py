@@ -11,6 +11,7 @@ from typing import Any
 from buddy.adapters.home import home_folder
 from buddy.adapters.journal import FileSink, read
 from buddy.adapters.journal.file import NAME
+from buddy.adapters.tools.contracted import ContractTool
 from buddy.core.approvals import edit_problem
 from buddy.core.planning import shown
 from buddy.core.violations import tally
@@ -20,6 +21,7 @@ from buddy.errors import BadInput, BuddyError, JournalDamaged
 from buddy.journal.codec import Head, is_torn
 from buddy.journal.events import Record, RunStarted
 from buddy.model.approval import ApprovalRequest
+from buddy.model.contract import ToolContract
 from buddy.model.violations import NAME as VIOLATIONS
 from buddy.model.violations import ViolationTally
 from buddy.ports import RunRow
@@ -86,7 +88,7 @@ def opened(run: str) -> tuple[Path, RunStarted]:
 
 
 def wrong_edit(request: ApprovalRequest, edited: dict[str, Any]) -> Iterator[str]:
-    """Yield why other arguments cannot take the place of a request's: they have to be arguments of its tool.
+    """Yield why other arguments cannot take the place of a request's: they have to fit its tool.
 
     Args:
         request: that is edited.
@@ -100,26 +102,29 @@ def wrong_edit(request: ApprovalRequest, edited: dict[str, Any]) -> Iterator[str
     if problem:
         yield f"{place}: {problem}"
         return
-    schema = _input_of(request)
-    if schema.get("additionalProperties"):
-        return
+    contract = _contract_of(request)
+    schema = (contract.input if contract is not None else None) or {}
     known = list(dict.fromkeys([*request.args, *schema.get("properties", ())]))
-    for name in edited:
-        if name not in known:
-            listed = ", ".join(known) or "none"
-            yield f"{place}: expected arguments of {request.tool} ({listed}), found {shown(name)}"
+    unknown = [] if schema.get("additionalProperties") else [name for name in edited if name not in known]
+    for name in unknown:
+        listed = ", ".join(known) or "none"
+        yield f"{place}: expected arguments of {request.tool} ({listed}), found {shown(name)}"
+    # Of a contract that is another one by now nobody can say here what it asks for.
+    if not unknown and contract is not None and contract.digest == request.contract:
+        problem = ContractTool(contract).check(edited)
+        if problem:
+            yield f"{place}: {problem}"
 
 
-def _input_of(request: ApprovalRequest) -> dict[str, Any]:
-    """Return the schema of the arguments of a request's tool, as its run knows it."""
+def _contract_of(request: ApprovalRequest) -> ToolContract | None:
+    """Return the contract of a request's tool, as its run knows it."""
     watch = Watch(audited=False)
     try:
         for record in records(request.run_id):
             watch.follow(record)
     except BuddyError:
-        return {}
-    contract = watch.run.contracts.get(request.tool)
-    return contract.input or {} if contract is not None else {}
+        return None
+    return watch.run.contracts.get(request.tool)
 
 
 def rebuild_outputs(run: str) -> list[str]:
