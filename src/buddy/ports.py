@@ -248,7 +248,7 @@ class HomeStore(Protocol):
 
         Raises:
             BadInput: unknown request, no longer pending, the requester itself, the same person twice, or for
-                arguments that no call could have.
+                arguments that it cannot have.
         """
         ...
 

@@ -61,12 +61,15 @@ def person(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-def edit_problem(edited: dict[str, Any]) -> str:
+def edit_problem(asked: Any, edited: dict[str, Any]) -> str:
     """Return one sentence on why a person cannot want these arguments instead, or an empty string.
 
     Args:
+        asked: the arguments of the request; of a fan-out the list of them.
         edited: the arguments of a vote.
     """
+    if not isinstance(asked, dict):
+        return "expected a request for one call, found a fan-out, whose arguments stay as they are"
     try:
         # As they are stored: what made them in Python may have tuples or records among them.
         plain = msgspec.json.decode(msgspec.json.encode(edited))

@@ -74,7 +74,7 @@ class Vote(Struct, frozen=True, kw_only=True):
         approve: yes or no.
         at: UTC ISO 8601.
         reason: why.
-        edited_args: arguments to use instead; they are rehearsed and asked about again.
+        edited_args: arguments to use instead, never of a fan-out; they are rehearsed and asked about again.
     """
 
     by: str

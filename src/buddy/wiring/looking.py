@@ -95,10 +95,7 @@ def wrong_edit(request: ApprovalRequest, edited: dict[str, Any]) -> Iterator[str
         edited: the arguments that a person wants instead.
     """
     place = f"--edit of {request.approval_id}"
-    if not isinstance(request.args, dict):
-        yield f"{place}: expected a request for one call, found a fan-out, whose arguments stay as they are"
-        return
-    problem = edit_problem(edited)
+    problem = edit_problem(request.args, edited)
     if problem:
         yield f"{place}: {problem}"
         return

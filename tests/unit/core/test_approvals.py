@@ -114,14 +114,19 @@ def nested(levels: int, wrap: Any) -> Any:
 
 @pytest.mark.parametrize("wrap", [lambda inner: {"a": inner}, lambda inner: [inner], lambda inner: (inner,)])
 def test_an_edit_may_be_as_deep_as_a_plan_and_no_deeper(wrap: Any) -> None:
-    assert edit_problem({"to": nested(MAX_DEPTH - 1, wrap)}) == ""
+    assert edit_problem({}, {"to": nested(MAX_DEPTH - 1, wrap)}) == ""
     for levels in (MAX_DEPTH, 10_000):
-        assert edit_problem({"to": nested(levels, wrap)}) == TOO_DEEP
+        assert edit_problem({}, {"to": nested(levels, wrap)}) == TOO_DEEP
 
 
 @pytest.mark.parametrize("edited", [{"to": object()}, {"to": "\ud800"}, ["to"], 7])
 def test_an_edit_is_an_object_of_json_values(edited: Any) -> None:
-    assert edit_problem(edited).startswith("expected ")
+    assert edit_problem({}, edited).startswith("expected ")
+
+
+def test_a_fan_out_cannot_be_edited() -> None:
+    assert "found a fan-out" in edit_problem([{"to": "bob"}], {"to": "eve"})
+    assert edit_problem({"to": "bob"}, {"to": "eve"}) == ""
 
 
 @pytest.mark.parametrize("name", ["Ada  Byron", " ada byron", "ADA\tBYRON "])

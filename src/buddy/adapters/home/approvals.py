@@ -93,7 +93,7 @@ def vote(connection: sqlite3.Connection, approval_id: str, said: Vote, now: floa
 
     Raises:
         BadInput: unknown request, no longer pending, nobody, the requester itself, the same person twice, or
-            for arguments that no call could have.
+            for arguments that it cannot have.
     """
     approval = one(connection, approval_id, now)
     if approval is None:
@@ -114,7 +114,8 @@ def vote(connection: sqlite3.Connection, approval_id: str, said: Vote, now: floa
             f"{said.by} has voted on approval request {approval_id} already; it needs"
             f" {approval.request.quorum} different people"
         )
-    problem = edit_problem(said.edited_args) if said.edited_args is not None else ""
+    edited = said.edited_args
+    problem = edit_problem(approval.request.args, edited) if edited is not None else ""
     if problem:
         raise BadInput(f"a vote on approval request {approval_id} for other arguments: {problem}")
     votes = (*approval.votes, said)

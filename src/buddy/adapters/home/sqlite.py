@@ -258,7 +258,7 @@ class SqliteHome:
 
         Raises:
             BadInput: unknown request, no longer pending, the requester itself, the same person twice, or for
-                arguments that no call could have.
+                arguments that it cannot have.
         """
         with self._database.durable as connection:
             return approvals.vote(connection, approval_id, vote, now)

@@ -186,6 +186,14 @@ class TestVoting:
             home.vote("appr_1", vote(edited_args={"to": object()}), NOW)
         assert standing(home) is ApprovalState.PENDING
 
+    @pytest.mark.parametrize("approve", [False, True])
+    def test_other_arguments_for_a_fan_out(self, home: SqliteHome, approve: bool) -> None:
+        home.ask(request(args=[{"to": "ada@example.org"}], items=[Preview()]))
+        with pytest.raises(BadInput, match="a fan-out, whose arguments stay"):
+            home.vote("appr_1", vote(approve=approve, edited_args={"to": "eve@example.org"}), NOW)
+        assert standing(home) is ApprovalState.PENDING
+        assert home.vote("appr_1", vote(), NOW).state is ApprovalState.APPROVED
+
     def test_what_is_not_there_or_over(self, home: SqliteHome) -> None:
         with pytest.raises(BadInput, match="no approval request appr_9"):
             home.vote("appr_9", vote(), NOW)
