@@ -118,6 +118,19 @@ def test_of_two_who_want_different_arguments_neither_has_agreed(tmp_path: Path, 
     assert runs.wrong(tmp_path / "out") == []
 
 
+def test_one_of_two_who_wants_other_arguments_waits_for_the_other(tmp_path: Path, tools: str) -> None:
+    steps = {"m": {"tool": "mail", "args": {"to": "bob"}}}
+    assert run(tmp_path, tools, steps, approval_quorum=2) == 3
+    vote({"to": "eve"})
+    assert resume(tmp_path, tools) == 3
+    (asked,) = runs.asked()
+    assert (asked.state, asked.request.args) == (ApprovalState.PENDING, {"to": "bob"})
+    runs.decide(asked.request.approval_id, by="joe")
+    assert resume(tmp_path, tools) == 3
+    (again,) = runs.asked(ApprovalState.PENDING)
+    assert (again.request.args, again.votes) == ({"to": "eve"}, ())
+
+
 def test_a_vote_for_other_arguments_lets_no_item_of_a_fan_out_through(tmp_path: Path, tools: str) -> None:
     steps = {
         "r": {"tool": "names"},
