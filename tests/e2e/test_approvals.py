@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from buddy import BadInput, ExecutionConfig, Harness, wiring
-from buddy.journal.events import ApprovalRequested, Intent, Moved
+from buddy.journal.events import ApprovalRequested, Intent, Moved, Settled
 from buddy.model.approval import ApprovalState
 from buddy.model.mode import Mode
 from e2e import some_runs as runs
@@ -55,6 +55,11 @@ def one_mail(**fields: Any) -> dict[str, Any]:
 def requests(folder: Path) -> list[Any]:
     found = [record.event for record in runs.records(folder, ApprovalRequested)]
     return [event.request for event in found if isinstance(event, ApprovalRequested)]
+
+
+def ends(folder: Path) -> list[str]:
+    found = [record.event for record in runs.records(folder, Settled)]
+    return [event.reason for event in found if isinstance(event, Settled)]
 
 
 def test_many_are_decided_by_another_process_while_the_rest_goes_on(tmp_path: Path) -> None:
@@ -227,8 +232,12 @@ while seen < 2:
     assert runs.wrong(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("approved", [False, True])
-def test_a_request_expires(tmp_path: Path, approved: bool) -> None:
+@pytest.mark.parametrize(
+    ("approved", "what"),
+    [(False, "expired"), (True, "expired although eve had voted")],
+    ids=["open", "approved"],
+)
+def test_a_request_expires(tmp_path: Path, approved: bool, what: str) -> None:
     assert runs.run(tmp_path, one_mail(), approval_expiry_s=0.05).exit_code == 3
     [asked] = runs.asked()
     if approved:
@@ -238,6 +247,7 @@ def test_a_request_expires(tmp_path: Path, approved: bool) -> None:
     assert done.exit_code == 1
     assert done.summary["steps"]["by_status"]["ABORTED"] == 1
     assert some_tools.noted("sent") == []
+    assert f"approval {asked.request.approval_id} {what}" in ends(tmp_path / "out")
     assert runs.wrong(tmp_path / "out") == []
 
 

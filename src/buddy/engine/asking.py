@@ -12,6 +12,7 @@ from buddy.journal.times import iso
 from buddy.model.approval import Approval, ApprovalRequest, ApprovalState, Vote
 from buddy.model.contract import ToolContract
 from buddy.model.outcome import Preview
+from buddy.projections.phrases import decision
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -73,11 +74,7 @@ class Refused(Struct, frozen=True):
 
 Answer = Granted | Edited | Waiting | Refused
 
-_FINAL = {
-    ApprovalState.DENIED: "denied",
-    ApprovalState.EXPIRED: "expired before anybody decided",
-    ApprovalState.CANCELLED: "cancelled",
-}
+_FINAL = frozenset({ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.CANCELLED})
 
 
 async def ask(run: Run, plan: PlanState, question: Question) -> Answer:
@@ -204,9 +201,7 @@ def _answer(run: Run, plan: PlanState, approval: Approval) -> Answer:
         _record_decision(run, approval, voters, said)
     if approval.state is ApprovalState.APPROVED:
         return Granted(request)
-    what = _FINAL.get(approval.state, "superseded by another request")
-    by = f" by {', '.join(voters)}" if voters else ""
-    return Refused(f"approval {request.approval_id} was {what}{by}{f': {said}' if said else ''}")
+    return Refused(f"approval {request.approval_id} {decision(approval.state, voters, said)}")
 
 
 def _record_decision(run: Run, approval: Approval, voters: list[str], said: str) -> None:

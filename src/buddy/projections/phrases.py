@@ -1,11 +1,12 @@
 """Phrases that sentences about steps are made of."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from buddy.model.approval import ApprovalState
 from buddy.model.contract import ToolContract
 from buddy.model.outcome import CallError, Change, Preview
 from buddy.projections.lines import encode
@@ -82,6 +83,30 @@ def short(value: Any) -> str:
     """Return a value as JSON, cut to what a sentence can bear."""
     text = encode(value).decode()
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+_DECIDED: dict[ApprovalState, str] = {
+    ApprovalState.PENDING: "was left open",
+    ApprovalState.APPROVED: "was granted",
+    ApprovalState.DENIED: "was denied",
+    ApprovalState.EXPIRED: "expired",
+    ApprovalState.SUPERSEDED: "was replaced by another request",
+    ApprovalState.CANCELLED: "was withdrawn",
+}
+
+
+def decision(state: ApprovalState, by: Sequence[str], reason: str) -> str:
+    """Return what became of a request, to follow its name.
+
+    Args:
+        state: that it came to.
+        by: who decided it; where nobody did, who had voted on it.
+        reason: what they said.
+    """
+    people = ", ".join(by)
+    decided = state in (ApprovalState.APPROVED, ApprovalState.DENIED)
+    voted = f" by {people}" if decided else f" although {people} had voted"
+    return f"{_DECIDED[state]}{voted if people else ''}{f': {reason}' if reason else ''}"
 
 
 def promise(contract: ToolContract | None) -> str:

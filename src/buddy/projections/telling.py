@@ -36,6 +36,7 @@ from buddy.projections.phrases import (
     MOST_CHANGES,
     clock,
     count,
+    decision,
     error,
     previewed,
     promise,
@@ -272,9 +273,7 @@ class Teller:
         if self._decision == (event.approval, event.state):
             return
         self._decision = (event.approval, event.state)
-        by = f" by {', '.join(event.by)}" if event.by else ""
-        why = f": {event.reason}" if event.reason else ""
-        yield f"Approval {event.approval} was {_DECIDED[event.state]}{by}{why}."
+        yield f"Approval {event.approval} {decision(event.state, event.by, event.reason)}."
 
     def _resolved(self, event: Resolved) -> Iterator[str]:
         self.in_call = False
@@ -348,16 +347,6 @@ class Teller:
                 return "nothing; what it did was undone, and a run of its own would do it again"
             case StepStatus.FAILED | StepStatus.ABORTED | StepStatus.SKIPPED | StepStatus.PENDING:
                 return "mend what is told above and run it again; this run does not come back to it"
-
-
-_DECIDED: dict[ApprovalState, str] = {
-    ApprovalState.PENDING: "left open",
-    ApprovalState.APPROVED: "granted",
-    ApprovalState.DENIED: "denied",
-    ApprovalState.EXPIRED: "left unanswered until it expired",
-    ApprovalState.SUPERSEDED: "replaced",
-    ApprovalState.CANCELLED: "withdrawn",
-}
 
 
 def _around(event: Rung) -> str:

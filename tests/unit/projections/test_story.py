@@ -180,6 +180,11 @@ def test_a_denied_approval_names_who_and_why() -> None:
     assert "mend what is told above" in told.sentences[-1]
 
 
+def test_nobody_is_told_to_have_let_a_request_expire() -> None:
+    told = tell(journals.rung("s"), request(), decided(ApprovalState.EXPIRED, "fine"))
+    assert "  Approval ap1 expired although grace had voted: fine." in text(told)
+
+
 def test_a_held_step_says_what_to_do() -> None:
     told = tell(journals.rung("s"), request(quorum=2), settled(StepStatus.HELD, "approval", "waits"))
     assert "2 people were asked" in text(told)
