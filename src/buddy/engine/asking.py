@@ -194,8 +194,11 @@ def _answer(run: Run, plan: PlanState, approval: Approval) -> Answer:
     if edited is not None:
         plan.edited[request.step_id] = edited
         return Edited(edited)
-    voters = [vote.by for vote in approval.votes]
-    said = "; ".join(vote.reason for vote in approval.votes if vote.reason)
+    # One no among yeses denies: those who said yes did not.
+    denied = approval.state is ApprovalState.DENIED
+    votes = [vote for vote in approval.votes if not (denied and vote.approve)]
+    voters = [vote.by for vote in votes]
+    said = "; ".join(vote.reason for vote in votes if vote.reason)
     if request.approval_id not in plan.decided:
         plan.decided.add(request.approval_id)
         _record_decision(run, approval, voters, said)

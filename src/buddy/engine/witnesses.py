@@ -194,7 +194,7 @@ def _other_request(request: ApprovalRequest, kept: Approval) -> str:
 def _other_decision(event: ApprovalDecided, kept: Approval) -> str:
     if kept.state not in _STILL.get(event.state, {event.state}):
         return f"it is {kept.state.value} in the home, and {event.state.value} here"
-    # One no among the yeses denies, and all who voted are named.
+    # One no among the yeses denies; a journal names those who said no, or all who voted.
     said = {vote.by for vote in kept.votes if vote.approve or event.state is not ApprovalState.APPROVED}
     invented = sorted(set(event.by) - said)
     return f"{', '.join(invented)} never said so to the home" if invented else ""
