@@ -14,6 +14,7 @@ from buddy import BadInput, ExecutionConfig, Harness, Mode, Preview, Restored, R
 from buddy.engine.plans import PlanState
 from buddy.journal.events import Intent
 from buddy.model.outcome import CallResult, StepStatus
+from buddy.projections.story import Story, story
 from e2e import some_runs as runs
 from e2e import some_tools
 
@@ -50,6 +51,11 @@ def test_a_call_acts_and_says_so(confidence: float, tmp_path: Path) -> None:
     assert done.result == PUT
     assert done.preview is not None
     assert some_tools.noted("put") == [["k", "1"]]
+    told = story(wiring.records(str(tmp_path / "out")), None, done.call_id)
+    assert isinstance(told, Story)
+    assert any(
+        "was to call 'put' (MEDIUM risk, write, undo exact)" in sentence for sentence in told.sentences
+    )
     assert runs.wrong(tmp_path / "out") == []
 
 

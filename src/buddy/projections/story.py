@@ -9,6 +9,7 @@ from buddy.journal.events import (
     ApprovalRequested,
     BreakerMoved,
     ConflictFound,
+    ContractSeen,
     LockSeen,
     PlanStarted,
     Record,
@@ -88,7 +89,7 @@ def story(records: Iterable[Record], plan: str | None, step: str) -> Story | lis
     )
 
 
-_AROUND = frozenset({RunStarted, RunResumed, PlanStarted, LockSeen, BreakerMoved, RunFinished})
+_AROUND = frozenset({RunStarted, RunResumed, ContractSeen, PlanStarted, LockSeen, BreakerMoved, RunFinished})
 
 
 def _plans_of(event: Any, step: str, base: str) -> Iterator[str]:

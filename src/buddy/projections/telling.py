@@ -10,6 +10,7 @@ from buddy.journal.events import (
     ApprovalRequested,
     BreakerMoved,
     ConflictFound,
+    ContractSeen,
     Expanded,
     Intent,
     LockSeen,
@@ -71,6 +72,7 @@ class Teller:
         self.open_approval = ""
         self.in_call = False
         self.acted = False
+        self.of_calls = False
         self._previewed = ""
         self._decision: tuple[str, ApprovalState] | None = None
 
@@ -101,7 +103,7 @@ class Teller:
     # around the step
 
     def _started(self, event: RunStarted) -> Iterator[str]:
-        self.run = event.run_id
+        self.run, self.of_calls = event.run_id, event.kind == "calls"
         self.contracts = {contract.name: contract for contract in event.contracts}
         yield f"Run {event.run_id} began; {event.granted_by} asked for {event.mode.value} (times are UTC)."
         if event.environment_dry_run:
@@ -112,6 +114,11 @@ class Teller:
         yield f"{event.by} took the run up again."
         if self.tool in event.changed:
             yield f"The contract of '{self.tool}' had changed, so earlier rehearsals and approvals are void."
+
+    def _contract_seen(self, event: ContractSeen) -> Iterator[str]:
+        self.contracts[event.contract.name] = event.contract
+        # What it promises is told where it is called.
+        yield from ()
 
     def _plan_started(self, event: PlanStarted) -> Iterator[str]:
         if event.plan != self.plan:
@@ -338,6 +345,8 @@ class Teller:
             case StepStatus.SUCCEEDED if self.passed is Mode.LIVE and contract and self.acted:
                 if contract.undo is Undo.NONE:
                     return "nothing; it is done and cannot be undone"
+                if self.of_calls:
+                    return "nothing; it is done, and runs of calls are not rolled back"
                 return f"nothing; `buddy rollback {run} --tools FILE --step {name}` would undo it"
             case StepStatus.SUCCEEDED if self.passed is Mode.LIVE:
                 return "nothing; it is done"
@@ -367,6 +376,7 @@ def _came_back(event: Rung | Outcome) -> str:
 TELLS: dict[type, Callable[[Teller, Any], Iterator[str]]] = {
     RunStarted: Teller._started,
     RunResumed: Teller._resumed,
+    ContractSeen: Teller._contract_seen,
     PlanStarted: Teller._plan_started,
     LockSeen: Teller._lock_seen,
     BreakerMoved: Teller._breaker_moved,

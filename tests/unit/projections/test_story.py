@@ -77,7 +77,7 @@ def settled(status: StepStatus, rule: str = "", reason: str = "", **more: Any) -
 
 
 def test_every_event_that_names_a_step_is_told() -> None:
-    assert set(get_args(AnyEvent)) - set(TELLS) == {ContractSeen, WaveStarted, WaveFinished}
+    assert set(get_args(AnyEvent)) - set(TELLS) == {WaveStarted, WaveFinished}
 
 
 @pytest.mark.parametrize(
@@ -333,6 +333,17 @@ def test_every_status_has_a_last_word(status: StepStatus, sentence: str) -> None
 def test_a_step_of_a_tool_in_no_catalogue() -> None:
     told = tell(journals.rung("s", args={}, tool="ghost", confidence=None))
     assert "'ghost' (in no catalogue) with {}, no confidence score" in text(told)
+
+
+@pytest.mark.parametrize(
+    ("undo", "end"),
+    [(Undo.NONE, "it is done and cannot be undone"), (Undo.EXACT, "calls are not rolled back")],
+)
+def test_a_tool_that_a_run_of_calls_met_is_told_with_its_contract(undo: Undo, end: str) -> None:
+    met = ContractSeen(contract=journals.contract("t", Risk.HIGH, undo), handlers=journals.HANDLERS)
+    told = tell(met, journals.rung("s", args={}), *journals.live("s"), kind="calls", contracts=[])
+    assert f"'t' (HIGH risk, write, undo {undo.value})" in text(told)
+    assert told.sentences[-1].endswith(f"{end}.")
 
 
 def test_a_step_that_was_never_tried_is_told_with_its_tool() -> None:
