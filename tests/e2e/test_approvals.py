@@ -153,7 +153,7 @@ def test_edited_arguments_are_asked_about_again_and_hold_over_resumes(tmp_path: 
     assert runs.resume(tmp_path).exit_code == 3
     [_, second] = runs.asked()
     assert second.request.args == {"to": "eve", "text": "hi"}
-    assert "the arguments are different" in second.request.difference
+    assert "eve edited the arguments" in second.request.difference
     assert some_tools.noted("sent") == []
     assert runs.resume(tmp_path).exit_code == 3
     runs.decide(second.request.approval_id)

@@ -36,3 +36,21 @@ def test_a_denial_is_by_those_who_denied(tmp_path: Path) -> None:
     assert decided.by == ["mallory"]
     assert told(tmp_path / "out", "m").count("was denied by mallory.") == 2
     assert runs.wrong(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("edits", "who"), [(["eve", "zoe"], "bert"), (["zoe", "zoe"], "ada, bert"), (["eve", None], "ada")]
+)
+def test_arguments_that_people_edited_are_told_with_who_did(
+    tmp_path: Path, edits: list[str | None], who: str
+) -> None:
+    assert runs.run(tmp_path, runs.plan(MAIL), approval_quorum=2).exit_code == 3
+    [asked] = runs.asked()
+    for by, to in zip(("ada", "bert"), edits, strict=True):
+        edited = {"to": to, "text": "hi"} if to else None
+        runs.decide(asked.request.approval_id, by=by, edited=edited)
+    assert runs.resume(tmp_path).exit_code == 3
+    name = asked.request.approval_id
+    sentence = f"That replaced approval {name}, which no longer fits: {who} edited the arguments; change 1"
+    assert sentence in told(tmp_path / "out", "m")
+    assert runs.wrong(tmp_path / "out") == []

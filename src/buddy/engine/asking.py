@@ -186,6 +186,13 @@ def _edit_of(approval: Approval) -> dict[str, object] | None:
     return next((edited for edited in others if canonical(edited) != asked), None)
 
 
+def _editors(approval: Approval, args: object) -> str:
+    """Return who voted for arguments in place of those that a request asks for, empty where nobody did."""
+    wanted = canonical(args)
+    edits = [(vote.by, vote.edited_args) for vote in approval.votes if vote.edited_args is not None]
+    return ", ".join(by for by, edited in edits if canonical(edited) == wanted)
+
+
 def _answer(run: Run, plan: PlanState, approval: Approval) -> Answer:
     request = approval.request
     if approval.state is ApprovalState.PENDING:
@@ -229,9 +236,10 @@ def _request(
     previous = before.request if before is not None else None
     preview = question.previews[0] if question.previews and not question.fan_out else None
     changed: tuple[str, ...] = ()
-    if previous is not None:
+    if before is not None and previous is not None:
         if canonical(previous.args) != canonical(question.args):
-            changed = ("the arguments are different",)
+            editors = _editors(before, question.args)
+            changed = (f"{editors} edited the arguments" if editors else "the arguments are different",)
         if previous.agent != question.agent:
             changed = (*changed, f"agent {question.agent} is to act instead of {previous.agent}")
         if previous.contract != question.contract.digest:
