@@ -103,8 +103,7 @@ class Run:
         environment: bool = False,
         watch: Alarms | None = None,
     ) -> None:
-        self.run_id = run_id
-        self.config = config
+        self.run_id, self.config = run_id, config
         steady = SteadyClock(ports.clock)
         self.clock, self.now, self.not_before = ports.clock, steady.now, steady.not_before
         self.ids = ports.ids
@@ -282,7 +281,8 @@ class Run:
         """Return the system lock, read at most `LOCK_AGE_S` ago."""
         now = self.clock.monotonic()
         if now > self._shared.lock_until:
-            self._read_lock(now)
+            self._shared.lock_until = now + LOCK_AGE_S
+            self._see(self.home.lock_state())
         return self._shared.lock
 
     def stops(self, tool: str, agent: str) -> tuple[LockState, str]:
@@ -293,16 +293,13 @@ class Run:
             `LOCK_AGE_S` and `BREAKER_AGE_S` ago.
         """
         shared, now = self._shared, self.clock.monotonic()
-        if now > shared.lock_until:
-            self._read_lock(now)
-            now = self.clock.monotonic()
-        if now > shared.breakers_until:
-            self._read_breakers(now)
-        return shared.lock, self._breaker(tool, agent) if shared.breakers else ""
-
-    def _read_lock(self, now: float) -> None:
-        self._shared.lock_until = now + LOCK_AGE_S
-        self._see(self.home.lock_state())
+        if now > shared.lock_until or now > shared.breakers_until:
+            self.lock()
+            self._breakers()
+        if not shared.breakers:
+            return shared.lock, ""
+        found = shared.breakers.get(f"tool:{tool}") or shared.breakers.get(f"agent:{agent}")
+        return shared.lock, f"the breaker on {found.subject} is open: {found.reason}" if found else ""
 
     def look(self) -> LockState:
         """Return the system lock as it is now, and let the home know what time it is here."""
@@ -323,26 +320,22 @@ class Run:
             self._shared.lock = state
             self.record(LockSeen(epoch=state.epoch, engaged=state.engaged, by=state.by, reason=state.reason))
 
-    def _breaker(self, tool: str, agent: str) -> str:
-        known = self._shared.breakers
-        found = known.get(f"tool:{tool}") or known.get(f"agent:{agent}")
-        return f"the breaker on {found.subject} is open: {found.reason}" if found else ""
-
     def breaker_may_close(self, subject: str) -> bool | None:
         """Whether the cooldown of an open breaker has passed; None where none is open."""
-        now = self.clock.monotonic()
-        if now > self._shared.breakers_until:
-            self._read_breakers(now)
-        entry = self._shared.breakers.get(subject)
+        entry = self._breakers().get(subject)
         return None if entry is None else self._is_cool(entry)
 
     def _is_cool(self, entry: Breaker) -> bool:
         # What was opened by a clock that was ahead is not open until that time comes.
         return abs(self.clock.now() - entry.opened_at) >= self.config.breaker_cooldown_s
 
-    def _read_breakers(self, now: float) -> None:
-        self._shared.breakers_until = now + BREAKER_AGE_S
-        self._shared.breakers = {entry.subject: entry for entry in self.home.breakers()}
+    def _breakers(self) -> dict[str, Breaker]:
+        """Return the open breakers by subject, read at most `BREAKER_AGE_S` ago."""
+        now = self.clock.monotonic()
+        if now > self._shared.breakers_until:
+            self._shared.breakers_until = now + BREAKER_AGE_S
+            self._shared.breakers = {entry.subject: entry for entry in self.home.breakers()}
+        return self._shared.breakers
 
     def probe_passed(self, tool: str, agent: str) -> None:
         """Close the breakers on a tool and an agent that passed DRY_RUN after the cooldown."""
