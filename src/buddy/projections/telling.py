@@ -332,11 +332,12 @@ class Teller:
     def _way_on(self) -> str:
         run, name = self.run, quoted(f"{self.plan}/{self.step}")
         contract = self.contracts.get(self.tool)
+        again = f"harness.call(..., call_id={self.step!r})" if self.of_calls else resuming(run)
         match self.status:
             case None:
-                return f"nothing while the run is under way; if it was killed, `{resuming(run)}` goes on"
+                return f"nothing while the run is under way; if it was killed, `{again}` goes on"
             case StepStatus.HELD:
-                return ways_on(self.rule, run)
+                return ways_on(self.rule, run, again)
             case StepStatus.UNKNOWN:
                 return (
                     f"look whether it happened, then say so with `buddy resolve {run} {name} --happened` or"

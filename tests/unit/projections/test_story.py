@@ -344,6 +344,8 @@ def test_a_tool_that_a_run_of_calls_met_is_told_with_its_contract(undo: Undo, en
     told = tell(met, journals.rung("s", args={}), *journals.live("s"), kind="calls", contracts=[])
     assert f"'t' (HIGH risk, write, undo {undo.value})" in text(told)
     assert told.sentences[-1].endswith(f"{end}.")
+    held = tell(settled(StepStatus.HELD, final_mode=Mode.MOCK), kind="calls")
+    assert "`harness.call(..., call_id='s')` takes it up again" in held.sentences[-1]
 
 
 def test_a_step_that_was_never_tried_is_told_with_its_tool() -> None:
