@@ -322,7 +322,7 @@ class ToolRuntime(Protocol):
         ...
 
     def acts(self, key: str) -> bool:
-        """Whether a handler still runs in a thread for the call with this idempotency key."""
+        """Whether `live` or `undo` still runs in a thread for the call with this idempotency key."""
         ...
 
     async def live(self, args: dict[str, Any], ctx: CallContext) -> Any:

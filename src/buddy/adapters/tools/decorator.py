@@ -106,12 +106,12 @@ class Tool(ContractTool):
         return signature.convert(plain, {k: v for k, v in self._converted.items() if k not in secret})
 
     def acts(self, key: str) -> bool:
-        """Whether a handler still runs in a thread for the call with this idempotency key."""
+        """Whether its function or its undo still runs in a thread for the call with this idempotency key."""
         return key in self._acting
 
     async def live(self, args: dict[str, Any], ctx: CallContext) -> Any:
         """Act (or, for a read, read); a result that JSON has no form for comes back as `NotJson`."""
-        result = await self._run(self._handlers["live"], args, ctx)
+        result = await self._run(self._handlers["live"], args, ctx, ctx.idempotency_key)
         try:
             return _as_json(result)
         except _JSON as problem:  # it has acted: whatever it returned, this must not look like a failure
@@ -206,7 +206,9 @@ class Tool(ContractTool):
             raise BuddyError(_wrong("probe", self.name, happened, "True, False or None"))
         return happened
 
-    def _run(self, handler: Handler, args: dict[str, Any], ctx: CallContext) -> Coroutine[Any, Any, Any]:
+    def _run(
+        self, handler: Handler, args: dict[str, Any], ctx: CallContext, acts_for: str = ""
+    ) -> Coroutine[Any, Any, Any]:
         given: dict[str, Any] = msgspec.to_builtins(args)  # a copy: what a handler does to it stays with it
         if self._converted:
             problem = signature.convert(given, self._converted)
@@ -214,17 +216,19 @@ class Tool(ContractTool):
                 raise InvalidArguments(problem)
         if handler.context:
             given[handler.context] = ctx
-        return self._call(handler, partial(handler.function, **given), ctx.idempotency_key)
+        return self._call(handler, partial(handler.function, **given), acts_for)
 
-    async def _call(self, handler: Handler, call: Callable[[], Any], key: str = "") -> Any:
+    async def _call(self, handler: Handler, call: Callable[[], Any], acts_for: str = "") -> Any:
         try:
-            result = call() if self._inline or not handler.sync else await self._in_thread(call, key)
+            result = call() if self._inline or not handler.sync else await self._in_thread(call, acts_for)
             awaits = type(result) is CoroutineType or inspect.isawaitable(result)
             return await result if awaits else result
         except SystemExit as stop:  # would end Buddy, not just the tool
             raise RuntimeError(f"{self.name} called sys.exit({stop.code!r})") from stop
 
     def _in_thread(self, call: Callable[[], Any], key: str) -> Awaitable[Any]:
+        """Call a function in a thread; what acts for a call, and does not only look, has its key."""
+
         def noted() -> Any:
             try:
                 return call()

@@ -455,28 +455,36 @@ def test_binding_leaves_the_original_alone_and_shares_its_handlers() -> None:
     assert repr(twin) == "<tool act (live, mock)>"
 
 
-@pytest.mark.parametrize("what", ["live", "undo"])
+@pytest.mark.parametrize("what", ["live", "undo", "preview"])
 def test_a_thread_is_known_to_act_for_its_call_until_it_ends_whoever_waits(what: str) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    @tool(permissions=["p"])
-    def act(a: int) -> None:
+    def waits() -> None:
         begun.set()
         go_on.wait(10)
+
+    @tool(permissions=["p"])
+    def act(a: int) -> None:
+        waits()
+
+    @act.preview
+    def _(a: int) -> Preview:
+        waits()
+        return Preview()
 
     @act.undo
     def _(call: Call, result: Any) -> None:
-        begun.set()
-        go_on.wait(10)
+        waits()
 
     async def main() -> None:
-        work = act.live({"a": 1}, CTX) if what == "live" else act.undo(CALL, None)
+        work = act.undo(CALL, None) if what == "undo" else getattr(act, what)({"a": 1}, CTX)
         task = asyncio.ensure_future(work)
         await asyncio.to_thread(begun.wait, 10)
         task.cancel()
 
     asyncio.run(main())
-    assert (act.acts("k"), act.acts("another")) == (True, False)
+    # Who only looks does not act, however long it takes.
+    assert (act.acts("k"), act.acts("another")) == (what != "preview", False)
     go_on.set()
     for _ in range(1_000):
         if not act.acts("k"):
