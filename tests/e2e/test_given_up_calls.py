@@ -1,6 +1,7 @@
 """Calls whose caller, or whose event loop, is gone before they end."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from buddy import CallResult, Harness, Preview, Restored, ToolError, tool
+from buddy import BadInput, CallResult, Harness, Preview, Restored, ToolError, tool
 from buddy.journal.events import Intent, Outcome, Settled
 from buddy.model.approval import ApprovalState
 from buddy.model.outcome import StepStatus
@@ -92,6 +93,20 @@ async def until(happened: Callable[[], bool]) -> None:
     raise AssertionError("it does not happen")
 
 
+def stopped(desk: Harness, name: str, call_id: str, **args: Any) -> asyncio.AbstractEventLoop:
+    """Have a call begun in a loop that stops without ending it."""
+    loop = asyncio.new_event_loop()
+    with pytest.raises(TimeoutError):
+        loop.run_until_complete(asyncio.wait_for(call(desk, name, call_id, **args), 0.3))
+    return loop
+
+
+def go_round(loop: asyncio.AbstractEventLoop) -> None:
+    """Let a loop that was stopped end what it had begun."""
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+
+
 def left(desk: Harness, name: str, call_id: str, **args: Any) -> None:
     """Have a call made in a loop that ends while it is under way."""
     with pytest.raises(TimeoutError):
@@ -101,8 +116,10 @@ def left(desk: Harness, name: str, call_id: str, **args: Any) -> None:
 def test_a_call_that_was_left_by_its_loop_is_not_made_again(tmp_path: Path) -> None:
     desk = harness(tmp_path)
     left(desk, "pay", "c", n=1)
+    # Its claim is given; nobody else has to wait, and verify does not take it for held.
+    assert asyncio.run(call(desk, "pay", n=2)).status is StepStatus.SUCCEEDED
     again = asyncio.run(call(desk, "pay", "c", n=1))
-    assert (again.status, made) == (StepStatus.UNKNOWN, ["pay 1"])
+    assert (again.status, made) == (StepStatus.UNKNOWN, ["pay 1", "pay 2"])
     assert "buddy resolve" in again.reason
     asyncio.run(desk.close())
     assert runs.wrong(tmp_path / "out") == []
@@ -224,3 +241,133 @@ def test_what_acts_when_the_harness_is_closed_comes_to_its_end(tmp_path: Path) -
 
     assert asyncio.run(main()).status is StepStatus.SUCCEEDED
     assert runs.wrong(tmp_path / "out") == []
+
+
+async def after_another_loop(desk: Harness) -> tuple[StepStatus, StepStatus]:
+    again = await asyncio.wait_for(call(desk, "pay", "c", n=1), 5)
+    # The same agent, which has one hand.
+    other = await asyncio.wait_for(call(desk, "mail", to="bob"), 5)
+    await asyncio.wait_for(desk.close(), 5)
+    return again.status, other.status
+
+
+def test_a_loop_that_stopped_in_the_middle_keeps_nobody_waiting(tmp_path: Path) -> None:
+    desk = harness(tmp_path)
+    loop = stopped(desk, "pay", "c", n=1)
+    assert asyncio.run(after_another_loop(desk)) == (StepStatus.UNKNOWN, StepStatus.HELD)
+    assert made == ["pay 1"]
+    go_round(loop)
+
+
+CLOSED = """
+import asyncio, sys
+from pathlib import Path
+from e2e.test_given_up_calls import after_another_loop, harness, made, stopped
+
+desk = harness(Path(sys.argv[1]))
+stopped(desk, "pay", "c", n=1).close()
+given, other = asyncio.run(after_another_loop(desk))
+assert (given.value, other.value, made) == ("UNKNOWN", "HELD", ["pay 1"]), (given, other, made)
+"""
+
+
+def test_nor_does_one_that_was_closed(tmp_path: Path) -> None:
+    # In a process of its own: Python complains of what a closed loop cannot end any more.
+    with runs.another(CLOSED, str(tmp_path)) as process:
+        process.wait(20)
+
+
+@pytest.mark.parametrize("how", [left, stopped])
+def test_a_call_that_nobody_asks_for_again_is_told_as_unknown(
+    tmp_path: Path, how: Callable[..., Any]
+) -> None:
+    desk = harness(tmp_path)
+    loop = how(desk, "pay", "c", n=1)
+    asyncio.run(asyncio.wait_for(desk.close(), 5))
+    if loop is not None:
+        go_round(loop)
+    summary = json.loads((tmp_path / "out" / "orchestration_summary.json").read_text())
+    assert summary["exit_code"] == 4
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_calls_under_way_in_a_loop_that_runs_are_not_touched(tmp_path: Path) -> None:
+    desk, refused = harness(tmp_path), []
+
+    async def main() -> CallResult:
+        task = asyncio.ensure_future(call(desk, "slow", "c", n=1))
+        await until(lambda: "in 1" in made)
+
+        def elsewhere() -> None:
+            with pytest.raises(BadInput, match="under way in another event loop") as told:
+                asyncio.run(call(desk, "slow", n=2))
+            refused.append(told)
+
+        await asyncio.to_thread(elsewhere)
+        given = await task
+        await desk.close()
+        return given
+
+    assert asyncio.run(main()).status is StepStatus.UNKNOWN
+    assert len(refused) == 1
+
+
+def test_the_same_call_again_waits_for_its_thread(tmp_path: Path) -> None:
+    times: list[tuple[str, float]] = []
+
+    @tool(risk="LOW", undo="equivalent", idempotent=True, resources=["x:1"])
+    def hold() -> None:
+        """Take long, twice."""
+        times.append(("in", time.monotonic()))
+        time.sleep(0.6)
+        times.append(("out", time.monotonic()))
+
+    @hold.preview
+    def _() -> Preview:
+        return Preview()
+
+    @hold.undo
+    def _(call: Any, result: Any) -> None: ...
+
+    desk = Harness(runs.live(tmp_path / "out"), [hold], granted_by="ada")
+    left(desk, "hold", "c")
+    assert asyncio.run(call(desk, "hold", "c")).status is StepStatus.SUCCEEDED
+    asyncio.run(desk.close())
+    assert [what for what, _ in times] == ["in", "out", "in", "out"]
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_who_gives_up_waiting_for_the_end_may_wait_again(tmp_path: Path) -> None:
+    async def main() -> tuple[CallResult, list[str]]:
+        desk, told = harness(tmp_path), []
+        task = asyncio.ensure_future(call(desk, "slow", "c", n=1))
+        await until(lambda: "in 1" in made)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(desk.close(), 0.05)
+        with pytest.raises(BadInput, match="being closed"):
+            await call(desk, "slow", n=2)
+        await desk.close()
+        await desk.close()
+        told.append((await task).status.value)
+        return await task, told
+
+    given, told = asyncio.run(main())
+    assert told == [given.status.value]
+    summary = json.loads((tmp_path / "out" / "orchestration_summary.json").read_text())
+    assert summary["exit_code"] in (0, 4)
+    assert runs.wrong(tmp_path / "out") == []
+
+
+def test_a_thread_that_ends_after_its_run_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("buddy.engine.run.LATE_GRACE_S", 0.0)
+
+    async def main() -> None:
+        async with harness(tmp_path) as desk:
+            assert (await call(desk, "slow", n=1)).status is StepStatus.UNKNOWN
+        await asyncio.sleep(0.6)
+
+    asyncio.run(main())
+    gc.collect()
+    assert caplog.text == ""

@@ -112,7 +112,7 @@ def error_of(
             no_effect=True,
             retryable=problem.retryable,
             counts=problem.counts_against_tool,
-            retry_after=problem.retry_after,
+            retry_after=None if problem.retry_after is None else float(problem.retry_after),
         )
     harmless = mode is not LIVE or not contract.writes or contract.on_error is OnError.NO_EFFECT
     if isinstance(problem, TimeoutError):

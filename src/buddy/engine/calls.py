@@ -13,6 +13,7 @@ from buddy.core.ordering import Schedule
 from buddy.core.permissions import effective_agents
 from buddy.engine import doubts
 from buddy.engine.board import Board
+from buddy.engine.ending import Ending
 from buddy.engine.orchestrator import exit_code
 from buddy.engine.plans import PlanState
 from buddy.engine.recovery import Past
@@ -43,7 +44,8 @@ class Desk:
         self._run = run
         self._past = past
         self._look_back = look_back
-        self._given_up: set[str] = set()
+        self._given_up: dict[str, Step] = {}
+        self._looked: Past | None = None
         self._closing = False
         self._board = Board(run, Findings(), waits=run.config.approvals != "exit")
         self._states: dict[str, PlanState] = {}
@@ -61,9 +63,10 @@ class Desk:
             step: the call; its id names it. A call that came to its end is answered from what it gave.
 
         Raises:
-            BadInput: the id was used for another call.
+            BadInput: the id was used for another call, or calls are under way in another event loop.
         """
         call_id = step.step_id
+        self._leave_other_loops()
         if not self._is_the_same(step):
             raise BadInput(f"call {call_id!r}: expected the tool, agent and arguments that it began with")
         answered = self._answers.get(call_id)
@@ -73,8 +76,40 @@ class Desk:
         if task is None:
             task = asyncio.get_running_loop().create_task(self._drive(step))
             self._under_way[call_id] = task
-            task.add_done_callback(lambda _: self._under_way.pop(call_id, None))
+            task.add_done_callback(lambda done: self._over(call_id, done))
         return await asyncio.shield(task)
+
+    def _over(self, call_id: str, task: "asyncio.Task[CallResult]") -> None:
+        if self._under_way.get(call_id) is task:
+            del self._under_way[call_id]
+
+    def _leave_other_loops(self) -> None:
+        """Give up what a loop left that stopped without ending what it had begun.
+
+        Raises:
+            BadInput: such a loop runs, in another thread.
+        """
+        loop = asyncio.get_running_loop()
+        left = {name: task for name, task in self._under_way.items() if task.get_loop() is not loop}
+        for name, task in left.items():
+            if task.get_loop().is_running():
+                raise BadInput(f"call {name!r} is under way in another event loop; use one at a time")
+        for name, task in left.items():
+            del self._under_way[name]
+            self._give_up(name)
+            if not task.get_loop().is_closed():
+                task.cancel()  # should it be run again
+        if left:
+            # What they had of these, nobody gives back.
+            self._board = Board(self._run, Findings(), waits=self._board.waits)
+            self._run.interrupt.acting = 0
+
+    def _give_up(self, call_id: str) -> None:
+        """Forget how far a call has come: what the journal tells of it is all that is sure."""
+        state = self._states.pop(call_id, None)
+        if state is not None:
+            self._given_up[call_id] = state.steps[0]
+            self._looked = None
 
     def _is_the_same(self, step: Step) -> bool:
         """Whether an id that was used before was used for this call, in this process or an earlier one."""
@@ -98,10 +133,10 @@ class Desk:
         try:
             await self._go_on(state, driver)
         except asyncio.CancelledError:
+            if self._states.get(step.step_id) is not state:
+                raise
             if not self._closing:
-                # Its event loop ends, at whatever point: what the journal tells of it is all that is sure.
-                del self._states[step.step_id]
-                self._given_up.add(step.step_id)
+                self._give_up(step.step_id)
                 raise
             self._hold(state, driver)
             self._run.flush()
@@ -141,6 +176,14 @@ class Desk:
             )
         )
         state.put(0, status, reached)
+        driver.last = Ending(
+            status=status,
+            reached=reached,
+            preview=ending.preview if ending else None,
+            rule=rule,
+            reason=reason,
+            waits_for=ending.waits_for if ending else None,
+        )
 
     def _admit(self, step: Step) -> PlanState:
         run = self._run
@@ -160,10 +203,11 @@ class Desk:
         self._count += 1
         state = PlanState(self._count, Schedule(plan, lambda tool: ()), run.world(PLAN), Findings())
         past = self._past
-        if step.step_id in self._given_up:
-            run.flush()
-            past = self._look_back()
-            self._given_up.discard(step.step_id)
+        if self._given_up.pop(step.step_id, None) is not None:
+            if self._looked is None:
+                run.flush()
+                self._looked = self._look_back()
+            past = self._looked
         if past is not None and step.step_id in past.plans.get(PLAN, {}):
             past.put_back_one(state, run, step.step_id)
         return state
@@ -191,6 +235,11 @@ class Desk:
         """
         await self._leave()
         await self._run.hear_late_ends()
+        for step in list(self._given_up.values()):
+            state = self._states[step.step_id] = self._admit(step)
+            await doubts.settle(self._run, state)
+            if state.status(0) is StepStatus.PENDING:
+                self._hold(state, PlanDriver(self._board, state))
         statuses = {name: answer.status for name, answer in self._answers.items()}
         statuses |= {name: state.status(0) for name, state in self._states.items()}
         code = exit_code(Counter(statuses.values()))
@@ -202,10 +251,11 @@ class Desk:
 
     async def _leave(self) -> None:
         """Let what is under way come to its end where it acts, and give it up where it waits."""
+        self._leave_other_loops()
+        self._closing = True
         under_way = list(self._under_way.values())
         if not under_way:
             return
-        self._closing = True
         self._run.interrupt.ask("the end of the calls")
         await self._run.interrupt.over()
         await asyncio.wait(under_way, timeout=LEAVE_S)

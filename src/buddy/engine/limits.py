@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from buddy.model.contract import Rate
 from buddy.ports import Clock, HomeStore, LeaseWant
@@ -120,6 +121,10 @@ class Claims:
         """Wait until `holder` holds all of `resources`; returns them."""
         if not resources:
             return ()
+        while holder in self._kept and self._kept[holder]():
+            # The same call again, whose thread of before is still at it.
+            await self._clock.sleep(CROSS_PROCESS_POLL_S)
+        self._kept.pop(holder, None)
         granted: asyncio.Future[None] = self._schedule().create_future()
         self._wanted[holder] = (LeaseWant(holder, resources), granted)
         try:
@@ -133,7 +138,8 @@ class Claims:
     def give(self, holder: str) -> None:
         """Release what a holder holds; on disk by the next turn of the loop."""
         self._released.append(holder)
-        self._schedule()
+        with suppress(RuntimeError):  # where no loop runs any more, a turn of the next one takes it along
+            self._schedule()
 
     def give_after(self, holder: str, acts: Callable[[], bool]) -> None:
         """Release what a holder holds as soon as it acts no more; nobody tells that, so it is looked at."""

@@ -5,6 +5,7 @@ A read is simpler: its DRY_RUN is the call, and LIVE reuses the result.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -24,7 +25,7 @@ from buddy.engine.attempts import (
     with_secrets,
 )
 from buddy.engine.ending import Ending
-from buddy.engine.outcomes import free, give_up, probe, record_outcome, succeed
+from buddy.engine.outcomes import free, give_up, leave, probe, record_outcome, succeed
 from buddy.engine.records import record_rung
 from buddy.engine.repeats import duplicate
 from buddy.engine.rungs import dry_run
@@ -183,7 +184,11 @@ async def _act(climb: Climb) -> Ending | float | None:
             go, ending = await _begin(climb, contract, held)
             if not go:
                 return ending
-            started, answer, secrets = await _call(climb, contract)
+            try:
+                started, answer, secrets = await _call(climb, contract)
+            except asyncio.CancelledError:
+                leave(climb)
+                raise
             if type(answer) is StillRunning:
                 return give_up(climb, contract, answer, secrets, partial(_release, climb, held, give_slots))
             if isinstance(answer, Passed):
@@ -256,7 +261,13 @@ async def _begin(climb: Climb, contract: ToolContract, held: Claimed) -> tuple[b
         repeat=climb.step.repeat,
         sources=climb.plan.sources(climb.place),
     )
-    verdict = await run.begin(_action(climb, request), intent)
+    begun = run.begin(_action(climb, request), intent)
+    try:
+        verdict = await begun
+    except asyncio.CancelledError:
+        if begun.done() and not begun.cancelled():
+            leave(climb)
+        raise
     if isinstance(verdict, Admitted):
         climb.plan.actions.add(climb.digest, climb.resources(), StepRef(climb.plan.plan_id, climb.step_id))
         return True, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -19,7 +20,8 @@ from buddy.engine.attempts import (
     timed_out,
 )
 from buddy.engine.ending import Ending
-from buddy.journal.events import Outcome, Resolved
+from buddy.errors import ClosedStop
+from buddy.journal.events import Outcome, Resolved, Settled
 from buddy.journal.times import iso, millis
 from buddy.model.mode import DRY_RUN, LIVE
 from buddy.model.outcome import FAILED, SUCCEEDED, UNKNOWN, Call, CallError, OutcomeKind, StepStatus
@@ -78,6 +80,23 @@ def note_done(climb: Climb, contract: ToolContract, result: Any, ended: int) -> 
             key=climb.key,
         )
     )
+
+
+def leave(climb: Climb) -> None:
+    """Record that nobody saw how a call ended, before what it holds is let go of: its event loop ends."""
+    with suppress(ClosedStop):  # the run may be over too
+        climb.run.record(
+            Settled(
+                plan=climb.plan.plan_id,
+                step=climb.step_id,
+                agent=climb.step.agent,
+                tool=climb.step.tool,
+                status=UNKNOWN,
+                final_mode=climb.passed,
+                rule="live",
+                reason="its event loop ended during the call",
+            )
+        )
 
 
 def free(climb: Climb) -> None:
@@ -194,10 +213,12 @@ def give_up(
         try:
             result = await running.task
         except Exception as problem:  # noqa: BLE001 - a tool may raise anything
-            await _late_failure(climb, contract, started, problem, secrets)
+            with suppress(ClosedStop):  # later than the run
+                await _late_failure(climb, contract, started, problem, secrets)
         else:
-            await succeed(climb, contract, started, hidden_value(result, secrets), late=True)
-            _late_status(climb, SUCCEEDED)
+            with suppress(ClosedStop):  # later than the run
+                await succeed(climb, contract, started, hidden_value(result, secrets), late=True)
+                _late_status(climb, SUCCEEDED)
         finally:
             release()
 

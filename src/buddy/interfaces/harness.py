@@ -134,6 +134,8 @@ class Harness:
             raise BadInput(problems)
         if self._calls is None:
             self._calls = await self._session().open_calls(self._granted_by)
+        if self._calls.is_closing:
+            raise BadInput("this harness is being closed; make the call when that is done")
         name = _plain(call_id) if call_id else self._calls.new_id()
         step = Step(
             step_id=name,
@@ -149,8 +151,13 @@ class Harness:
     async def close(self) -> None:
         """End the run of calls, if there is one; writes its outputs."""
         if self._calls is not None:
-            calls, self._calls = self._calls, None
-            await calls.close()
+            calls = self._calls
+            try:
+                await calls.close()
+            finally:
+                # Where somebody gave up waiting it goes on, and may be waited for again.
+                if calls.is_closed:
+                    self._calls = None
 
     async def __aenter__(self) -> "Harness":
         return self

@@ -1,5 +1,6 @@
 """A run that takes calls one at a time."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import closing
 
@@ -22,13 +23,29 @@ class OpenCalls:
         self._run = run
         self._store = store
         self._rest = rest
+        self._closing: asyncio.Task[None] | None = None
 
     def new_id(self) -> str:
         """Return a name for a call that has none."""
         return self._run.ids.new("call")
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether no more calls are taken."""
+        return self._closing is not None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the run has ended, in whatever way."""
+        return self._closing is not None and self._closing.done()
+
     async def close(self) -> None:
-        """End the run and write its outputs."""
+        """End the run and write its outputs; whoever gives up waiting for that may ask again."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         state = "stopped"
         with closing(self._store):
             try:

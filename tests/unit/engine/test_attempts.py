@@ -4,7 +4,7 @@ import asyncio
 import gc
 from typing import Any
 
-from buddy.engine.attempts import attempt
+from buddy.engine.attempts import attempt, error_of
 from buddy.errors import ToolError
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
@@ -27,3 +27,9 @@ def test_a_thread_that_fails_once_its_run_stopped_is_not_told_to_the_terminal() 
 
     asyncio.run(run())
     assert told == []
+
+
+def test_a_whole_number_of_seconds_is_told_as_it_is_read_again() -> None:
+    contract = ToolContract(name="t")
+    told = error_of(ToolError("later", retry_after=30), contract, Mode.LIVE)
+    assert repr(told.retry_after) == "30.0"

@@ -55,7 +55,7 @@ class Tool(ContractTool):
         self._converted = converted
         self._names = names
         self._inline = inline
-        self._acting: set[str] = set()
+        self._acting: dict[object, str] = {}
         self.sync = self._uses_threads()
         self.__doc__ = live.function.__doc__
         self.__name__ = getattr(live.function, "__name__", contract.name)
@@ -107,7 +107,7 @@ class Tool(ContractTool):
 
     def acts(self, key: str) -> bool:
         """Whether its function or its undo still runs in a thread for the call with this idempotency key."""
-        return key in self._acting
+        return key in list(self._acting.values())
 
     async def live(self, args: dict[str, Any], ctx: CallContext) -> Any:
         """Act (or, for a read, read); a result that JSON has no form for comes back as `NotJson`."""
@@ -228,19 +228,20 @@ class Tool(ContractTool):
 
     def _in_thread(self, call: Callable[[], Any], key: str) -> Awaitable[Any]:
         """Call a function in a thread; what acts for a call, and does not only look, has its key."""
+        thread = object()
 
         def noted() -> Any:
             try:
                 return call()
             finally:
                 # Whoever still waits for it: a loop may end before its threads do.
-                self._acting.discard(key)
+                del self._acting[thread]
 
-        self._acting.add(key)
+        self._acting[thread] = key
         try:
             return threads.run(noted)
         except BaseException:
-            self._acting.discard(key)
+            del self._acting[thread]
             raise
 
 
