@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET
@@ -13,10 +14,11 @@ from buddy.core.ordering import Schedule
 from buddy.core.permissions import effective_agents
 from buddy.engine import doubts
 from buddy.engine.board import Board
+from buddy.engine.climb import idempotency_key
 from buddy.engine.ending import Ending
 from buddy.engine.orchestrator import exit_code
 from buddy.engine.plans import PlanState
-from buddy.engine.recovery import Past
+from buddy.engine.recovery import Past, StepPast
 from buddy.engine.run import Run
 from buddy.engine.scheduler import PlanDriver
 from buddy.errors import BadInput
@@ -66,7 +68,7 @@ class Desk:
             BadInput: the id was used for another call, or calls are under way in another event loop.
         """
         call_id = step.step_id
-        self._leave_other_loops()
+        self.leave_other_loops()
         if not self._is_the_same(step):
             raise BadInput(f"call {call_id!r}: expected the tool, agent and arguments that it began with")
         answered = self._answers.get(call_id)
@@ -83,26 +85,51 @@ class Desk:
         if self._under_way.get(call_id) is task:
             del self._under_way[call_id]
 
-    def _leave_other_loops(self) -> None:
+    def leave_other_loops(self) -> None:
         """Give up what a loop left that stopped without ending what it had begun.
 
         Raises:
             BadInput: such a loop runs, in another thread.
         """
-        loop = asyncio.get_running_loop()
-        left = {name: task for name, task in self._under_way.items() if task.get_loop() is not loop}
+        first = next(iter(self._under_way.items()), None)
+        # All that is under way is of one loop.
+        if first is None or first[1].get_loop() is asyncio.get_running_loop():
+            return
+        loop = first[1].get_loop()
+        if loop.is_running():
+            raise BadInput(f"call {first[0]!r} is under way in another event loop; use one at a time")
+        left, self._under_way = self._under_way, {}
+        self._run.flush()
+        past = self._look_back().plans.get(PLAN, {})
         for name, task in left.items():
-            if task.get_loop().is_running():
-                raise BadInput(f"call {name!r} is under way in another event loop; use one at a time")
-        for name, task in left.items():
-            del self._under_way[name]
-            self._give_up(name)
-            if not task.get_loop().is_closed():
+            if not loop.is_closed():
                 task.cancel()  # should it be run again
-        if left:
-            # What they had of these, nobody gives back.
-            self._board = Board(self._run, Findings(), waits=self._board.waits)
-            self._run.interrupt.acting = 0
+            if name in self._states:
+                self._part_with(self._states[name], past.get(name))
+                self._give_up(name)
+        # What they had of these, nobody gives back.
+        self._board = Board(self._run, Findings(), waits=self._board.waits)
+        self._run.interrupt.acting = 0
+
+    def _part_with(self, state: PlanState, past: StepPast | None) -> None:
+        """Say that nobody will see how a call ended, and let go of what it holds once it acts no more."""
+        run, step, tool = self._run, state.steps[0], state.tools.get(state.steps[0].tool)
+        if past is not None and past.in_doubt:
+            run.record(
+                Settled(
+                    plan=PLAN,
+                    step=step.step_id,
+                    agent=step.agent,
+                    tool=step.tool,
+                    status=StepStatus.UNKNOWN,
+                    final_mode=past.reached,
+                    rule="live",
+                    reason="its event loop stopped during the call",
+                )
+            )
+        if tool is not None and not run.config.isolate:
+            key = idempotency_key(run.run_id, PLAN, step.step_id)
+            run.claims.give_after(f"{run.run_id}/{PLAN}/{step.step_id}", partial(tool.acts, key))
 
     def _give_up(self, call_id: str) -> None:
         """Forget how far a call has come: what the journal tells of it is all that is sure."""
@@ -251,7 +278,6 @@ class Desk:
 
     async def _leave(self) -> None:
         """Let what is under way come to its end where it acts, and give it up where it waits."""
-        self._leave_other_loops()
         self._closing = True
         under_way = list(self._under_way.values())
         if not under_way:

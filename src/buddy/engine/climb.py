@@ -90,7 +90,7 @@ class Climb:
         edited = plan.edited.get(step_id)
         self.args, self.problem = (args, problem) if edited is None else (edited, "")
         self.digest = run.digest(self.step.tool, writable(self.args, self.step.args))
-        self.key = _idempotency_key(run.run_id, plan.plan_id, step_id)
+        self.key = idempotency_key(run.run_id, plan.plan_id, step_id)
         self.group = group
         self.passed: Mode | None = None
         self.preview: Preview | None = None
@@ -349,5 +349,6 @@ class Climb:
         )
 
 
-def _idempotency_key(run_id: str, plan_id: str, step_id: str) -> str:
+def idempotency_key(run_id: str, plan_id: str, step_id: str) -> str:
+    """Return the key of a call: the same over retries and resumes, another for every other call."""
     return hashlib.sha256(f"{run_id}\0{plan_id}\0{step_id}".encode()).hexdigest()[:32]

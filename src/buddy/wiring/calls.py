@@ -40,8 +40,13 @@ class OpenCalls:
         return self._closing is not None and self._closing.done()
 
     async def close(self) -> None:
-        """End the run and write its outputs; whoever gives up waiting for that may ask again."""
+        """End the run and write its outputs; whoever gives up waiting for that may ask again.
+
+        Raises:
+            BadInput: calls are under way in another event loop.
+        """
         if self._closing is None:
+            self.desk.leave_other_loops()
             self._closing = asyncio.get_running_loop().create_task(self._close())
         await asyncio.shield(self._closing)
 
