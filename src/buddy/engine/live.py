@@ -265,7 +265,7 @@ async def _begin(climb: Climb, contract: ToolContract, held: Claimed) -> tuple[b
     try:
         verdict = await begun
     except asyncio.CancelledError:
-        if begun.done() and not begun.cancelled():
+        if _was_let_through(begun):
             leave(climb)
         raise
     if isinstance(verdict, Admitted):
@@ -273,6 +273,12 @@ async def _begin(climb: Climb, contract: ToolContract, held: Claimed) -> tuple[b
         return True, None
     climb.live_attempts -= 1
     return False, _refused(climb, verdict)
+
+
+def _was_let_through(begun: asyncio.Future[Admitted | Refused]) -> bool:
+    """Whether an intent is on record of which its call has not heard."""
+    heard = begun.done() and not begun.cancelled() and begun.exception() is None
+    return heard and isinstance(begun.result(), Admitted)
 
 
 def _not_live(climb: Climb, decision: NeedsApproval | Wait | Denied) -> Ending:
