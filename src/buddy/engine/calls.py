@@ -18,11 +18,12 @@ from buddy.engine.climb import idempotency_key
 from buddy.engine.ending import Ending
 from buddy.engine.orchestrator import exit_code
 from buddy.engine.plans import PlanState
+from buddy.engine.records import record_settled
 from buddy.engine.recovery import Past, StepPast
 from buddy.engine.run import Run
 from buddy.engine.scheduler import PlanDriver
 from buddy.errors import BadInput
-from buddy.journal.events import ContractSeen, PlanStarted, RunFinished, Settled
+from buddy.journal.events import ContractSeen, PlanStarted, RunFinished
 from buddy.model.outcome import CallResult, Preview, StepStatus
 from buddy.model.plan import Plan, Step
 
@@ -115,18 +116,8 @@ class Desk:
         """Say that nobody will see how a call ended, and let go of what it holds once it acts no more."""
         run, step, tool = self._run, state.steps[0], state.tools.get(state.steps[0].tool)
         if past is not None and past.in_doubt:
-            run.record(
-                Settled(
-                    plan=PLAN,
-                    step=step.step_id,
-                    agent=step.agent,
-                    tool=step.tool,
-                    status=StepStatus.UNKNOWN,
-                    final_mode=past.reached,
-                    rule="live",
-                    reason="its event loop stopped during the call",
-                )
-            )
+            reached, why = past.reached, "its event loop stopped during the call"
+            record_settled(run, PLAN, step.step_id, step, StepStatus.UNKNOWN, reached, "live", why)
         if tool is not None and not run.config.isolate:
             key = idempotency_key(run.run_id, PLAN, step.step_id)
             run.claims.give_after(f"{run.run_id}/{PLAN}/{step.step_id}", partial(tool.acts, key))
@@ -190,18 +181,7 @@ class Desk:
         status = state.standing(step.step_id, StepStatus.HELD)
         reached = ending.reached if ending else state.reached(0)
         rule, reason = (ending.rule, ending.reason) if ending else ("closed", "its run of calls was closed")
-        self._run.record(
-            Settled(
-                plan=PLAN,
-                step=step.step_id,
-                agent=step.agent,
-                tool=step.tool,
-                status=status,
-                final_mode=reached,
-                rule=rule,
-                reason=reason,
-            )
-        )
+        record_settled(self._run, PLAN, step.step_id, step, status, reached, rule, reason)
         state.put(0, status, reached)
         driver.last = Ending(
             status=status,

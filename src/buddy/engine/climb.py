@@ -27,10 +27,10 @@ from buddy.engine.asking import (
 )
 from buddy.engine.ending import Ending
 from buddy.engine.plans import PlanState, Rehearsed
-from buddy.engine.records import writable
+from buddy.engine.records import record_settled, writable
 from buddy.engine.repeats import late_duplicate, look_for_earlier
 from buddy.engine.run import Run
-from buddy.journal.events import Moved, Settled
+from buddy.journal.events import Moved
 from buddy.model.contract import ToolContract
 from buddy.model.decision import Ceiling
 from buddy.model.mode import MOCK, Mode
@@ -302,17 +302,8 @@ class Climb:
         if self.told(status) is None:
             reason = f"an attempt before may have happened; {reason}"
             status = UNKNOWN
-        self.run.record(
-            Settled(
-                plan=self.plan.plan_id,
-                step=self.step_id,
-                agent=self.step.agent,
-                tool=self.step.tool,
-                status=status,
-                final_mode=self.passed,
-                rule=rule,
-                reason=reason,
-            )
+        record_settled(
+            self.run, self.plan.plan_id, self.step_id, self.step, status, self.passed, rule, reason
         )
         return self._ending(status, rule, reason)
 

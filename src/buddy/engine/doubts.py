@@ -7,8 +7,9 @@ looked at the world and says that nothing happened.
 from buddy.core.rollback import Done, result_of
 from buddy.engine.attempts import Passed, attempt
 from buddy.engine.plans import Doubt, PlanState
+from buddy.engine.records import record_settled
 from buddy.engine.run import Run
-from buddy.journal.events import Resolved, Settled, UndoOutcome
+from buddy.journal.events import Resolved, UndoOutcome
 from buddy.model.contract import ToolContract
 from buddy.model.mode import Mode
 from buddy.model.outcome import Call, Restored, StepStatus, UndoResult
@@ -81,18 +82,7 @@ async def _call(run: Run, plan: PlanState, doubt: Doubt) -> None:
 
 def _lost(run: Run, plan: PlanState, doubt: Doubt, reason: str) -> None:
     done = doubt.done
-    run.record(
-        Settled(
-            plan=plan.plan_id,
-            step=done.step_id,
-            agent=done.agent,
-            tool=done.tool,
-            status=StepStatus.UNKNOWN,
-            final_mode=doubt.reached,
-            rule="live",
-            reason=reason,
-        )
-    )
+    record_settled(run, plan.plan_id, done.step_id, done, StepStatus.UNKNOWN, doubt.reached, "live", reason)
 
 
 async def _undo(run: Run, plan: PlanState, done: Done, *, again: bool) -> bool:

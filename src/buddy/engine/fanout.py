@@ -11,10 +11,11 @@ from buddy.engine.asking import Edited, Granted, Question, Refused, Waiting, ask
 from buddy.engine.climb import Climb, GroupGrant
 from buddy.engine.ending import Ending
 from buddy.engine.plans import PlanState
+from buddy.engine.records import record_settled
 from buddy.engine.run import Run
 from buddy.engine.rungs import dry_run
 from buddy.errors import InvalidArguments
-from buddy.journal.events import Expanded, Settled
+from buddy.journal.events import Expanded
 from buddy.model import decision
 from buddy.model.decision import Ceiling
 from buddy.model.mode import Mode
@@ -101,16 +102,14 @@ async def climb_all(run: Run, plan: PlanState, place: int) -> Ending:
     made = climbs(run, plan, place, items, plan.results)
     run.record(Expanded(plan=plan.plan_id, step=step.step_id, mode=real, items=len(made)))
     if not made:
-        run.record(
-            Settled(
-                plan=plan.plan_id,
-                step=step.step_id,
-                agent=step.agent,
-                tool=step.tool,
-                status=StepStatus.SUCCEEDED,
-                final_mode=real,
-                reason="there was nothing to do",
-            )
+        record_settled(
+            run,
+            plan.plan_id,
+            step.step_id,
+            step,
+            StepStatus.SUCCEEDED,
+            real,
+            reason="there was nothing to do",
         )
         return Ending(status=StepStatus.SUCCEEDED, reached=real, result=[])
     group = await _group(run, plan, place, made)
@@ -240,18 +239,7 @@ def lost(run: Run, plan: PlanState, place: int, why: str) -> Ending:
     """Record that calls of a step were cut off and are not made again, and return its ending."""
     step, reason = plan.steps[place], f"a call was cut off, {why}"
     for name in sorted(plan.lost_calls(step.step_id)):
-        run.record(
-            Settled(
-                plan=plan.plan_id,
-                step=name,
-                agent=step.agent,
-                tool=step.tool,
-                status=StepStatus.UNKNOWN,
-                final_mode=plan.reached(place),
-                rule="live",
-                reason=reason,
-            )
-        )
+        record_settled(run, plan.plan_id, name, step, StepStatus.UNKNOWN, plan.reached(place), "live", reason)
     return Ending(status=StepStatus.UNKNOWN, reached=plan.reached(place), rule="live", reason=reason)
 
 

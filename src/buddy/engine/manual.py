@@ -10,11 +10,12 @@ from buddy.engine import doubts
 from buddy.engine.fleet import tell_all
 from buddy.engine.orchestrator import EXIT_INTERRUPTED, exit_code
 from buddy.engine.plans import PlanState
+from buddy.engine.records import record_settled
 from buddy.engine.recovery import Past, StepPast
 from buddy.engine.run import Run
 from buddy.engine.undoing import roll_back
 from buddy.errors import BadInput, Interrupted
-from buddy.journal.events import ApprovalDecided, Resolved, RunFinished, Settled
+from buddy.journal.events import ApprovalDecided, Resolved, RunFinished
 from buddy.model.approval import ApprovalState
 from buddy.model.outcome import StepStatus
 from buddy.ports import Freed, PlanSource
@@ -161,17 +162,15 @@ async def cancel_all(run: Run, source: PlanSource, past: Past, by: str) -> int:
                 lost = known.in_doubt
                 known.status = StepStatus.UNKNOWN if lost else StepStatus.ABORTED
                 why = "Buddy stopped during the call; 'buddy resolve' records what a person finds out"
-                run.record(
-                    Settled(
-                        plan=plan.plan_id,
-                        step=name,
-                        agent=known.agent,
-                        tool=known.tool,
-                        status=known.status,
-                        final_mode=known.reached,
-                        rule="live" if lost else "cancel",
-                        reason=why if lost else f"cancelled by {by}",
-                    )
+                record_settled(
+                    run,
+                    plan.plan_id,
+                    name,
+                    known,
+                    known.status,
+                    known.reached,
+                    "live" if lost else "cancel",
+                    why if lost else f"cancelled by {by}",
                 )
             tally[known.status] += 1
         if plan.fleet:

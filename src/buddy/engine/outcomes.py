@@ -20,8 +20,9 @@ from buddy.engine.attempts import (
     timed_out,
 )
 from buddy.engine.ending import Ending
+from buddy.engine.records import record_settled
 from buddy.errors import ClosedStop
-from buddy.journal.events import Outcome, Resolved, Settled
+from buddy.journal.events import Outcome, Resolved
 from buddy.journal.times import iso, millis
 from buddy.model.mode import DRY_RUN, LIVE
 from buddy.model.outcome import FAILED, SUCCEEDED, UNKNOWN, Call, CallError, OutcomeKind, StepStatus
@@ -85,17 +86,15 @@ def note_done(climb: Climb, contract: ToolContract, result: Any, ended: int) -> 
 def leave(climb: Climb) -> None:
     """Record that nobody saw how a call ended, before what it holds is let go of: its event loop ends."""
     with suppress(ClosedStop):  # the run may be over too
-        climb.run.record(
-            Settled(
-                plan=climb.plan.plan_id,
-                step=climb.step_id,
-                agent=climb.step.agent,
-                tool=climb.step.tool,
-                status=UNKNOWN,
-                final_mode=climb.passed,
-                rule="live",
-                reason="its event loop ended during the call",
-            )
+        record_settled(
+            climb.run,
+            climb.plan.plan_id,
+            climb.step_id,
+            climb.step,
+            UNKNOWN,
+            climb.passed,
+            "live",
+            "its event loop ended during the call",
         )
 
 

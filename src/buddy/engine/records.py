@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from buddy.core import references
 from buddy.core.ladder import Trigger
 from buddy.engine.attempts import is_large
-from buddy.journal.events import Rung
+from buddy.journal.events import Rung, Settled
 from buddy.journal.times import iso, millis
 from buddy.model.decision import Ceiling
 from buddy.model.mode import MOCK, Mode
@@ -18,6 +18,7 @@ from buddy.model.outcome import CallError, Preview, StepStatus
 
 if TYPE_CHECKING:
     from buddy.engine.climb import Climb
+    from buddy.engine.run import Run
 
 _PROMOTE = Trigger.PROMOTE.value
 
@@ -84,6 +85,56 @@ def record_rung(
             reason=stopped.reason if stopped else "",
         )
     run.record(rung, ended)
+
+
+class Doer(Protocol):
+    """What knows whose a step is, and of which tool: the step, a call that it made, what is left of one."""
+
+    @property
+    def agent(self) -> str:
+        """Who acts."""
+        ...
+
+    @property
+    def tool(self) -> str:
+        """With which tool."""
+        ...
+
+
+def record_settled(
+    run: Run,
+    plan: str,
+    step: str,
+    doer: Doer,
+    status: StepStatus,
+    reached: Mode | None,
+    rule: str = "",
+    reason: str = "",
+) -> None:
+    """Record where a step, or an item of its fan-out, came to rest without an attempt that says so.
+
+    Args:
+        run: the run.
+        plan: id of its plan.
+        step: its id, or the item's.
+        doer: whose it is, and of which tool.
+        status: where it stands.
+        reached: the highest rung that it passed.
+        rule: that stopped it.
+        reason: one sentence.
+    """
+    run.record(
+        Settled(
+            plan=plan,
+            step=step,
+            agent=doer.agent,
+            tool=doer.tool,
+            status=status,
+            final_mode=reached,
+            rule=rule,
+            reason=reason,
+        )
+    )
 
 
 def writable(args: dict[str, Any], planned: dict[str, Any]) -> dict[str, Any]:

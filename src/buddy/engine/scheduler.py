@@ -11,9 +11,9 @@ from buddy.engine.board import Board
 from buddy.engine.climb import Climb
 from buddy.engine.ending import Ending
 from buddy.engine.plans import Edges, PlanState
+from buddy.engine.records import record_settled
 from buddy.engine.undoing import roll_back
 from buddy.errors import InvalidArguments
-from buddy.journal.events import Settled
 from buddy.model.mode import LIVE, MOCK
 from buddy.model.outcome import ABORTED, FAILED, HELD, PENDING, ROLLED_BACK, SKIPPED, UNKNOWN, StepStatus
 
@@ -270,17 +270,8 @@ class PlanDriver:
             return fanout.lost(self.run, plan, place, "and is not made again as its plan goes no further")
         if skip is not None:
             status, rule, reason = skip
-            self.run.record(
-                Settled(
-                    plan=plan.plan_id,
-                    step=step.step_id,
-                    agent=step.agent,
-                    tool=step.tool,
-                    status=status,
-                    final_mode=plan.reached(place),
-                    rule=rule,
-                    reason=reason,
-                )
+            record_settled(
+                self.run, plan.plan_id, step.step_id, step, status, plan.reached(place), rule, reason
             )
             return Ending(status=status, reached=plan.reached(place), rule=rule, reason=reason)
         if step.for_each is not None:
@@ -328,17 +319,15 @@ class PlanDriver:
             return
         status = UNKNOWN if plan.is_lost(step.step_id) else ending.status
         if ending.waits_for is not None:
-            self.run.record(
-                Settled(
-                    plan=plan.plan_id,
-                    step=step.step_id,
-                    agent=step.agent,
-                    tool=step.tool,
-                    status=plan.standing(step.step_id, HELD),
-                    final_mode=ending.reached,
-                    rule=ending.rule,
-                    reason=ending.reason,
-                )
+            record_settled(
+                self.run,
+                plan.plan_id,
+                step.step_id,
+                step,
+                plan.standing(step.step_id, HELD),
+                ending.reached,
+                ending.rule,
+                ending.reason,
             )
         plan.put(place, status, ending.reached)
         if ending.reached is not None:
