@@ -283,6 +283,47 @@ def test_nor_does_one_that_was_closed(tmp_path: Path) -> None:
         process.wait(20)
 
 
+def test_one_that_waited_in_a_loop_that_stopped_goes_on(tmp_path: Path) -> None:
+    desk = harness(tmp_path, approvals="wait")
+    loop = stopped(desk, "mail", "c", to="bob")
+    (asked,) = runs.asked(ApprovalState.PENDING)
+    runs.decide(asked.request.approval_id)
+    assert asyncio.run(call(desk, "mail", "c", to="bob")).status is StepStatus.SUCCEEDED
+    asyncio.run(desk.close())
+    assert made == ["mail bob"]
+    assert runs.wrong(tmp_path / "out") == []
+    go_round(loop)
+
+
+@pytest.mark.parametrize("how", ["ended", "stopped"])
+def test_a_close_that_its_loop_left_may_be_asked_for_again(tmp_path: Path, how: str) -> None:
+    desk = harness(tmp_path)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(call(desk, "slow", "c", n=1))
+        await until(lambda: "in 1" in made)
+        await asyncio.wait_for(desk.close(), 0.05)
+        await task
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(TimeoutError):
+        loop.run_until_complete(main())
+    if how == "ended":
+        go_round(loop)
+
+    async def again() -> CallResult:
+        await asyncio.wait_for(desk.close(), 5)
+        return await call(desk, "slow", "c", n=1)
+
+    assert asyncio.run(again()).status in (StepStatus.UNKNOWN, StepStatus.SUCCEEDED)
+    asyncio.run(desk.close())
+    assert made.count("in 1") == 1
+    assert runs.wrong(tmp_path / "out") == []
+    asyncio.run(until(lambda: "out 1" in made))
+    if how == "stopped":
+        go_round(loop)
+
+
 @pytest.mark.parametrize("how", [left, stopped])
 def test_a_call_that_nobody_asks_for_again_is_told_as_unknown(
     tmp_path: Path, how: Callable[..., Any]

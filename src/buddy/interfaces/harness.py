@@ -132,7 +132,7 @@ class Harness:
         problems = list(lone_call_problems(agent, tool, call_id, confidence))
         if problems:
             raise BadInput(problems)
-        if self._calls is None:
+        if self._calls is None or self._calls.is_closed:
             self._calls = await self._session().open_calls(self._granted_by)
         if self._calls.is_closing:
             raise BadInput("this harness is being closed; make the call when that is done")
@@ -150,14 +150,9 @@ class Harness:
 
     async def close(self) -> None:
         """End the run of calls, if there is one; writes its outputs."""
-        if self._calls is not None:
-            calls = self._calls
-            try:
-                await calls.close()
-            finally:
-                # Where somebody gave up waiting it goes on, and may be waited for again.
-                if calls.is_closed:
-                    self._calls = None
+        if self._calls is not None and not self._calls.is_closed:
+            # Where somebody gives up waiting it goes on, and may be waited for again.
+            await self._calls.close()
 
     async def __aenter__(self) -> "Harness":
         return self

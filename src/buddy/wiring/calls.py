@@ -45,9 +45,11 @@ class OpenCalls:
         Raises:
             BadInput: calls are under way in another event loop.
         """
-        if self._closing is None:
+        loop = asyncio.get_running_loop()
+        if self._closing is None or self._closing.get_loop() is not loop:
+            # A loop that stopped in the middle of it ends it no more.
             self.desk.leave_other_loops()
-            self._closing = asyncio.get_running_loop().create_task(self._close())
+            self._closing = loop.create_task(self._close())
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
