@@ -9,6 +9,8 @@ from buddy.model.contract import Rate
 from buddy.ports import Clock, HomeStore, LeaseWant
 
 CROSS_PROCESS_POLL_S = 0.02
+Claimed = tuple[tuple[str, bool], ...]
+"""Resources that a call lays claim to, and of each whether it writes it."""
 
 
 class Slots:
@@ -115,9 +117,7 @@ class Claims:
         """On which a turn is scheduled."""
         self._poll: asyncio.TimerHandle | None = None
 
-    async def take(
-        self, holder: str, resources: tuple[tuple[str, bool], ...]
-    ) -> tuple[tuple[str, bool], ...]:
+    async def take(self, holder: str, resources: Claimed) -> Claimed:
         """Wait until `holder` holds all of `resources`; returns them."""
         if not resources:
             return ()

@@ -40,12 +40,11 @@ from buddy.ports import Action, Admitted, Refused
 
 if TYPE_CHECKING:
     from buddy.engine.climb import Climb
+    from buddy.engine.limits import Claimed
     from buddy.engine.run import Run
     from buddy.model.contract import ToolContract
 
 _DUPLICATE, _ALLOW = ConflictType.DUPLICATE_ACTION, Strategy.ALLOW
-Claimed = tuple[tuple[str, bool], ...]
-"""Resources that a call lays claim to, and of each whether it writes it."""
 
 
 async def read(climb: Climb, limit: Ceiling | None) -> Ending | None:
